@@ -1,0 +1,86 @@
+using System.Collections.Immutable;
+
+namespace Hatchery;
+
+/// <summary>Takes what went wrong inside a service, not through the peer's fault. The peer gets the standard's internal error and no detail.</summary>
+public delegate void FaultLog(string what, Exception fault);
+
+/// <summary>Says what a peer was refused and why: protocol error, field, sentence; no secrets.</summary>
+public delegate void RefusalLog(Caller caller, StepKind? kind, ProtocolException fault);
+
+/// <summary>The driver of every service: parses at the door, reports what passed, turns faults into the standard's errors.</summary>
+public sealed class ServiceDriver(IService service, Actor here, Func<Player, Actor?> peerOf, IWitness witness, RefusalLog refused, FaultLog failed)
+{
+    /// <summary>Handles one request. Never throws but on cancellation.</summary>
+    /// <param name="parse">Parses at the door; may throw <see cref="ProtocolException"/>.</param>
+    /// <param name="refuse">The standard's error as a message; null fault: something of ours broke.</param>
+    /// <param name="encode">Encodes the answer; the result's bytes are what is digested.</param>
+    public async ValueTask<T> HandleAsync<T>(Func<Caller, IMessage> parse, ReadOnlyMemory<byte> bytes, Caller caller, Medium medium,
+        Func<ProtocolException?, Reply> refuse, Func<Reply, (T Answer, ReadOnlyMemory<byte> Bytes)> encode, CancellationToken cancel)
+    {
+        var watching = witness.Watching;
+        Dictionary<string, int>? ledger = (watching & Watch.Costs) != 0 ? [] : null;
+        var before = ledger is null ? null : OperationMeter.Charge(ledger);
+        IMessage? request = null;
+        Reply reply;
+        try
+        {
+            request = parse(caller);
+            reply = await service.HandleAsync(request, caller, cancel);
+        }
+        catch (ProtocolException fault)
+        {
+            refused(caller, request?.Kind, fault);
+            reply = refuse(fault);
+        }
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        {
+            throw;
+        }
+        catch (Exception fault)
+        {
+            failed(request?.Kind.Name ?? "a request that was not parsed", fault);
+            reply = refuse(null);
+        }
+        finally
+        {
+            if (ledger is not null)
+                OperationMeter.Charge(before);
+        }
+        var (answer, answerBytes) = encode(reply);
+        if ((watching & Watch.Steps) != 0)
+        {
+            if (request is not null)
+                See(request, Way.Received, bytes.Span, caller, medium);
+            foreach (var fact in caller.Facts)
+                witness.Reported(caller.Session, fact, caller.Now);
+            See(reply.Message, Way.Sent, answerBytes.Span, caller, medium);
+        }
+        if (ledger is not null)
+            witness.Spent(caller.Session, here, ledger, caller.Now);
+        return answer;
+    }
+
+    private void See(IMessage message, Way way, ReadOnlySpan<byte> bytes, Caller caller, Medium medium) => witness.Saw(new Sighting
+    {
+        Kind = message.Kind, Way = way, At = caller.Now, Session = caller.Session, Here = here,
+        Peer = peerOf(way == Way.Sent ? message.Kind.To : message.Kind.From), Medium = medium,
+        Layers = message.Protection == Protection.Clear ? caller.Layers : caller.Layers.Add(new Layer("message", message.Protection)),
+        Message = message, Bytes = bytes,
+    });
+}
+
+/// <summary>A service as an HTTP role, through its binding.</summary>
+public sealed class HttpServiceDriver(ServiceDriver driver, IHttpServerBinding binding) : IHttpRole
+{
+    public ImmutableArray<string> Routes => binding.Routes;
+    public int MaxBody => binding.MaxBody;
+
+    public ValueTask<PlainHttpResponse> HandleAsync(PlainHttpRequest request, Caller caller, CancellationToken cancel) =>
+        driver.HandleAsync(c => binding.Parse(request, c), request.Body, caller, Medium.Http, fault => binding.Refuse(fault, request, caller),
+            reply =>
+            {
+                var response = binding.Encode(reply, request);
+                return (response, response.Body);
+            }, cancel);
+}
