@@ -1,8 +1,8 @@
 namespace Hatchery.Pki;
 
 /// <summary>A certificate, request or chain that cannot be used.</summary>
-/// <param name="field">The part at fault, in the standard's name.</param>
-public sealed class PkiException(string field, string sentence, Exception? inner = null) : Exception(sentence, inner)
+/// <param name="fieldName">The part at fault, in the standard's name.</param>
+public sealed class PkiException(string fieldName, string sentence, Exception? inner = null) : Exception(sentence, inner)
 {
-    public string Field => field;
+    public string FieldName => fieldName;
 }

@@ -32,5 +32,5 @@ public sealed class FdoException(FdoErrorCode code, string fieldName, string sen
     public static readonly CborFault Voucher = static (field, sentence, inner) => new FdoException(FdoErrorCode.InvalidOwnershipVoucher, field, sentence, inner);
 
     /// <summary>101.</summary>
-    public static FdoException Invalid(string field, string sentence) => new(FdoErrorCode.InvalidMessageError, field, $"{field}: {sentence}");
+    public static FdoException Invalid(string field, string sentence, Exception? inner = null) => new(FdoErrorCode.InvalidMessageError, field, $"{field}: {sentence}", inner);
 }

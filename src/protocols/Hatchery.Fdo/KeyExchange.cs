@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Security.Cryptography;
+using Hatchery.Cryptography;
 
 namespace Hatchery.Fdo;
 
@@ -49,6 +50,9 @@ public abstract class KeyExchangeSuite
 
     /// <summary>The device's half; its parameter goes out in message 64.</summary>
     public abstract KeyExchange BeginDevice(Chance chance);
+
+    /// <summary>The owner's half as <see cref="KeyExchange.Export"/> gave it: a session may go on in another process.</summary>
+    internal abstract KeyExchange RestoreOwner(ReadOnlySpan<byte> exported);
 }
 
 /// <summary>One side's half of a key exchange.</summary>
@@ -59,6 +63,9 @@ public abstract class KeyExchange : IDisposable
 
     /// <exception cref="FdoException">101: the peer's parameter is wrong.</exception>
     public abstract SessionKeys Complete(ReadOnlyMemory<byte> peerParameter, CipherSuite suite);
+
+    /// <summary>Private key and random, to be stored sealed.</summary>
+    internal abstract SecretBytes Export();
 
     public void Dispose()
     {
@@ -78,6 +85,9 @@ internal sealed class EcdhSuite(string name, ECCurve curve, int coordinate, int 
     public override bool Fits(PublicKeyType owner) => owner == ownerKey;
     public override KeyExchange BeginOwner(Chance chance) => Begin(chance, isOwner: true, "TO2.xA");
     public override KeyExchange BeginDevice(Chance chance) => Begin(chance, isOwner: false, "TO2.xB");
+
+    internal override KeyExchange RestoreOwner(ReadOnlySpan<byte> exported) =>
+        new EcdhExchange(this, EcAgreement.FromPrivate(curve, exported[..coordinate]), exported[coordinate..].ToArray(), isOwner: true);
 
     private EcdhExchange Begin(Chance chance, bool isOwner, string use) =>
         new(this, chance.NewAgreementKey(curve, use), chance.Bytes(random, use + ".Random"), isOwner);
@@ -135,6 +145,15 @@ internal sealed class EcdhExchange : KeyExchange
     }
 
     public override ReadOnlyMemory<byte> Parameter => _parameter;
+
+    internal override SecretBytes Export()
+    {
+        using var scalar = _key.ExportScalar();
+        byte[] both = [.. scalar.Reveal(), .. _random];
+        var exported = new SecretBytes(both);
+        CryptographicOperations.ZeroMemory(both);
+        return exported;
+    }
 
     private void Put(ReadOnlySpan<byte> part, ref int at)
     {

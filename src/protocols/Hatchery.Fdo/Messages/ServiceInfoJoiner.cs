@@ -14,6 +14,17 @@ public sealed class ServiceInfoJoiner(int maxHeld = 1 << 20)
     /// <summary>Whether part of a value has come and the rest has not.</summary>
     public bool IsWaiting => _key is not null;
 
+    /// <summary>What is held, to be stored with a session; empty: nothing.</summary>
+    internal byte[] Export() => _key is null ? [] : [(byte)_key.Length, .. System.Text.Encoding.UTF8.GetBytes(_key), .. _held];
+
+    internal void Import(ReadOnlySpan<byte> exported)
+    {
+        if (exported.IsEmpty)
+            return;
+        _key = System.Text.Encoding.UTF8.GetString(exported.Slice(1, exported[0]));
+        _held = exported[(1 + exported[0])..].ToArray();
+    }
+
     /// <param name="whole">Gets each value, one encoded item, in order.</param>
     /// <exception cref="FdoException">101: not CBOR, cut by a pair of another key, or longer than is kept.</exception>
     public void Accept(ServiceInfoPair pair, Action<ServiceInfoPair> whole)
