@@ -71,12 +71,11 @@ public sealed class DeviceInitializeService(IRecordStore store, IAdmission admis
         if (decision is not Decision.Admit)
             throw FdoException.Invalid("serialNumber", "the policy does not admit this device.");
 
-        var leaf = options.DeviceCa.Issue(request, DeviceProfile(info.SerialNumber), caller.Wall, options.DeviceCertificateLife, chance);
+        var leaf = options.DeviceCa.Issue(request, DeviceProfile(info.SerialNumber), caller.Wall, options.DeviceCertificateLife, Chance);
         ImmutableArray<ReadOnlyMemory<byte>> chain = [leaf, .. options.DeviceCa.Chain];
         Span<byte> guid = stackalloc byte[16];
-        chance.Fill(guid, "DI.Guid");
-        var type = HashTypes.For(FdoPublicKey.TypeOf(request.SubjectPublicKeyInfo)!.Value, manufacturer.Type);
-        var header = new OwnershipVoucherHeader(new Guid(guid, bigEndian: true), options.RendezvousInfo, info.Model, manufacturer, X5Chain.HashOf(chain, type));
+        Chance.Fill(guid, "DI.Guid");
+        var header = VoucherExtension.NewHeader(new Guid(guid, bigEndian: true), options.RendezvousInfo, info.Model, manufacturer, chain);
         return (new DiSession(header.Raw, info.SerialNumber, chain), new SetCredentials(header));
     }
 
@@ -87,7 +86,7 @@ public sealed class DeviceInitializeService(IRecordStore store, IAdmission admis
         var header = OwnershipVoucherHeader.Parse(state.Header, FdoException.Body);
         var voucher = new OwnershipVoucher(header, hmac, state.Chain);
         var subject = new Identifier("fdo.guid", header.Guid.ToString("N"));
-        var unit = store.Begin(caller);
+        var unit = Store.Begin(caller);
         unit.Insert(ManufacturedDevice.Schema, ManufacturedDevice.Key(header.Guid),
             new ManufacturedDevice(header.Guid, state.Serial, header.DeviceInfo, voucher.Raw, caller.Wall, ""));
         unit.Report(new Fact.Seen(subject, FdoProfile.Protocol.Id,

@@ -20,7 +20,7 @@ public sealed class To0Client(To0Schedule schedule, OwnershipVoucher voucher, EC
         {
             case To0HelloAck ack:
                 var to0d = To0d.Create(voucher, options.WaitSeconds, ack.NonceTO0Sign);
-                var hash = FdoHash.Of(HashTypes.For(voucher.Owner.Type), to0d.Raw.Span);
+                var hash = FdoHash.Of(VoucherHmac.HashFor(FdoPublicKey.TypeOf(voucher.DeviceKey) ?? voucher.Owner.Type, voucher.Owner.Type), to0d.Raw.Span);
                 moves.Send(new OwnerSign(to0d, To1d.Sign(options.Addresses, hash, owner, chance)));
                 break;
             case AcceptOwner { WaitSeconds: > 0 } accept:

@@ -25,7 +25,7 @@ public sealed class To2Service(IRecordStore store, IAdmission admission, Chance 
     private protected override async ValueTask<(To2Session State, FdoMessage Answer)> BeginAsync(FdoMessage first, Caller caller, CancellationToken cancel)
     {
         var hello = (HelloDevice)first;
-        var found = await store.Begin(caller).GetAsync(OwnerVoucher.Schema, OwnerVoucher.Key(hello.Guid), cancel);
+        var found = await Store.Begin(caller).GetAsync(OwnerVoucher.Schema, OwnerVoucher.Key(hello.Guid), cancel);
         if (found is not { Value: var record } || !record.AnswersTo2)
             throw new FdoException(FdoErrorCode.ResourceNotFound, "Guid", "There is no device of this GUID to onboard here.");
         var (ownerKey, ownerPublic) = options.Keys.Find(record.OwnerKey)
@@ -38,16 +38,13 @@ public sealed class To2Service(IRecordStore store, IAdmission admission, Chance 
         if (FdoPublicKey.TypeOf(record.DeviceKey) is not { } deviceType || SigInfo.For(deviceType) != hello.ASigInfo.Type)
             throw FdoException.Invalid("eASigInfo", $"{(int)hello.ASigInfo.Type} is not how this device signs.");
 
-        var exchange = suite.BeginOwner(chance);
-        var nonce = Nonce.Draw(chance, "TO2.NonceTO2ProveDv");
-        var helloHash = FdoHash.Of(HashTypes.For(deviceType, ownerPublic.Type), hello.Raw.Span);
+        var exchange = suite.BeginOwner(Chance);
+        var nonce = Nonce.Draw(Chance, "TO2.NonceTO2ProveDv");
+        var helloHash = FdoHash.Of(VoucherHmac.HashFor(deviceType, ownerPublic.Type), hello.Raw.Span);
         var content = new ProveOVHdrContent(voucher.Header, voucher.Entries.Length, voucher.HeaderHmac, hello.NonceTO2ProveOV, hello.ASigInfo,
             exchange.Parameter, helloHash, MaxMessage);
-        var answer = ProveOVHdr.Sign(content, nonce, ownerPublic, ownerKey, chance);
-        return (new To2Session
-        {
-            Voucher = voucher, OwnerKey = record.OwnerKey, Serial = record.Serial, NonceTO2ProveDv = nonce, Cipher = cipher, Suite = suite, Exchange = exchange,
-        }, answer);
+        var answer = ProveOVHdr.Sign(content, nonce, ownerPublic, ownerKey, Chance);
+        return (new To2Session(voucher, record.OwnerKey, record.Serial, nonce, cipher, suite) { Exchange = exchange }, answer);
     }
 
     private protected override ValueTask<FdoMessage> GoOnAsync(To2Session state, FdoMessage message, int last, Caller caller, CancellationToken cancel) => message switch
@@ -86,7 +83,7 @@ public sealed class To2Service(IRecordStore store, IAdmission admission, Chance 
         string evidence = $"voucher of {state.Voucher.Entries.Length} entries, manufacturer key {state.Voucher.Header.PublicKey.Fingerprint}";
         var decision = await admission.DecideAsync(new AdmissionRequest(FdoProfile.Protocol, "fdo.to2",
             [.. proven, new("fdo.manufacturer", state.Voucher.Header.PublicKey.Fingerprint)], [], [evidence, "signature of the attestation key"]), cancel);
-        var unit = store.Begin(caller);
+        var unit = Store.Begin(caller);
         unit.Report(new Fact.Seen(subject, FdoProfile.Protocol.Id, [.. proven], []));
         unit.Report(new Fact.Decided(subject, decision, [evidence, "signature of the attestation key"]));
         await unit.CommitAsync(cancel);
@@ -95,11 +92,11 @@ public sealed class To2Service(IRecordStore store, IAdmission admission, Chance 
 
         var (ownerKey, ownerPublic) = options.Keys.Find(state.OwnerKey)!.Value;
         Span<byte> newGuid = stackalloc byte[16];
-        chance.Fill(newGuid, "TO2.Guid");
+        Chance.Fill(newGuid, "TO2.Guid");
         (state.NewGuid, state.Profile) = (new Guid(newGuid, bigEndian: true), profile);
         state.NewRendezvousInfo = options.ReplacementRendezvousInfo ?? state.Voucher.Header.RendezvousInfo;
-        var setup = SetupDevice.Sign(state.NewRendezvousInfo, state.NewGuid, state.NonceTO2SetupDv, ownerPublic, ownerKey, chance);
-        return SealedMessage.Seal(setup, state.Keys, chance);
+        var setup = SetupDevice.Sign(state.NewRendezvousInfo, state.NewGuid, state.NonceTO2SetupDv, ownerPublic, ownerKey, Chance);
+        return SealedMessage.Seal(setup, state.Keys, Chance);
     }
 
     private FdoMessage Ready(To2Session state, SealedMessage message)
@@ -107,8 +104,8 @@ public sealed class To2Service(IRecordStore store, IAdmission admission, Chance 
         var ready = message.Open<DeviceServiceInfoReady>(state.Keys!);
         state.ReplacementHmac = ready.ReplacementHMac
             ?? throw new FdoException(FdoErrorCode.CredReuseError, "ReplacementHMac", "null: credential reuse was not offered.");
-        state.MaxOwnerServiceInfo = Math.Max(SmallestServiceInfo, ready.MaxOwnerServiceInfoSz ?? (ushort)SmallestServiceInfo);
-        return SealedMessage.Seal(new OwnerServiceInfoReady(options.MaxDeviceServiceInfo), state.Keys!, chance);
+        state.MaxOwnerServiceInfo = Math.Max(SmallestServiceInfo, (int?)ready.MaxOwnerServiceInfoSz ?? SmallestServiceInfo);
+        return SealedMessage.Seal(new OwnerServiceInfoReady(options.MaxDeviceServiceInfo), state.Keys!, Chance);
     }
 
     private async ValueTask<FdoMessage> ServiceInfoAsync(To2Session state, SealedMessage message, Caller caller, CancellationToken cancel)
@@ -119,7 +116,7 @@ public sealed class To2Service(IRecordStore store, IAdmission admission, Chance 
         var answer = OwnerServiceInfoEngine.Turn(state, plan, info, what => (finished ??= []).Add(what));
         if (finished is not null)
             state.Imparted = state.Imparted.AddRange(finished);
-        return SealedMessage.Seal(answer, state.Keys!, chance);
+        return SealedMessage.Seal(answer, state.Keys!, Chance);
     }
 
     /// <summary>70: the device has it all; the replacement voucher becomes durable; 71.</summary>
@@ -135,7 +132,7 @@ public sealed class To2Service(IRecordStore store, IAdmission admission, Chance 
         var header = state.Voucher.Header.Replace(state.NewGuid, state.NewRendezvousInfo!, ownerPublic);
         var replacement = new OwnershipVoucher(header, state.ReplacementHmac!, state.Voucher.DevCertChain);
         var subject = OwnerVoucher.Subject(state.Voucher.Guid);
-        var unit = store.Begin(caller);
+        var unit = Store.Begin(caller);
         var old = await unit.GetAsync(OwnerVoucher.Schema, OwnerVoucher.Key(state.Voucher.Guid), cancel);
         if (old is not { Value: var record } || !record.AnswersTo2)
             throw new FdoException(FdoErrorCode.ResourceNotFound, "Guid", "There is no device of this GUID to onboard here any more.");
@@ -161,6 +158,6 @@ public sealed class To2Service(IRecordStore store, IAdmission admission, Chance 
         {
             throw FdoException.Invalid("Guid", "another onboarding of this device came first.", e);
         }
-        return SealedMessage.Seal(new Done2(state.NonceTO2SetupDv), state.Keys!, chance);
+        return SealedMessage.Seal(new Done2(state.NonceTO2SetupDv), state.Keys!, Chance);
     }
 }

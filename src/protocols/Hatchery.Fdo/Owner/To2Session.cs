@@ -1,17 +1,21 @@
 using System.Collections.Immutable;
 using System.Formats.Cbor;
+using Hatchery.Cryptography.Cose;
 
 namespace Hatchery.Fdo.Owner;
 
 /// <summary>What the Owner Onboarding Service keeps between two messages of a TO2.</summary>
 public sealed class To2Session : ISessionState<To2Session>
 {
-    internal required OwnershipVoucher Voucher { get; init; }
-    internal required string OwnerKey { get; init; }
-    internal required string Serial { get; init; }
-    internal required Nonce NonceTO2ProveDv { get; init; }
-    internal required CipherSuite Cipher { get; init; }
-    internal required KeyExchangeSuite Suite { get; init; }
+    internal To2Session(OwnershipVoucher voucher, string ownerKey, string serial, Nonce nonceTO2ProveDv, CipherSuite cipher, KeyExchangeSuite suite) =>
+        (Voucher, OwnerKey, Serial, NonceTO2ProveDv, Cipher, Suite) = (voucher, ownerKey, serial, nonceTO2ProveDv, cipher, suite);
+
+    internal OwnershipVoucher Voucher { get; }
+    internal string OwnerKey { get; }
+    internal string Serial { get; }
+    internal Nonce NonceTO2ProveDv { get; }
+    internal CipherSuite Cipher { get; }
+    internal KeyExchangeSuite Suite { get; }
 
     /// <summary>Until ProveDevice.</summary>
     internal KeyExchange? Exchange { get; set; }
@@ -83,9 +87,8 @@ public sealed class To2Session : ISessionState<To2Session>
         byte[] exchange = reader.ReadByteString();
         int badEntryRequests = reader.ReadInt32();
         byte[] keys = reader.ReadByteString();
-        var session = new To2Session
+        var session = new To2Session(voucher, ownerKey, serial, proveDv, cipher, suite)
         {
-            Voucher = voucher, OwnerKey = ownerKey, Serial = serial, NonceTO2ProveDv = proveDv, Cipher = cipher, Suite = suite,
             Exchange = exchange.Length == 0 ? null : suite.RestoreOwner(exchange),
             BadEntryRequests = badEntryRequests,
             Keys = keys.Length == 0 ? null : cipher.Restore(new SecretBytes(keys)),
@@ -96,7 +99,7 @@ public sealed class To2Session : ISessionState<To2Session>
         session.NewRendezvousInfo = info.Length == 0 ? null : RendezvousInfo.Parse(info);
         session.Profile = reader.ReadTextString();
         byte[] hmac = reader.ReadByteString();
-        session.ReplacementHmac = hmac.Length == 0 ? null : FdoHash.Parse(hmac, "ReplacementHMac", mac: true);
+        session.ReplacementHmac = hmac.Length == 0 ? null : FdoHash.Parse(new BoundedCborReader(hmac, FdoException.Body), "ReplacementHMac", mac: true);
         session.MaxOwnerServiceInfo = reader.ReadInt32();
         session.Modules = DeviceModules.Read(reader);
         int flags = reader.ReadInt32();

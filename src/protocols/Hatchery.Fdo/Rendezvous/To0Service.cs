@@ -6,6 +6,8 @@ public sealed class RendezvousOptions
 {
     /// <summary>The longest registration granted; an owner that asks for less gets what it asks for.</summary>
     public TimeSpan MaxWait { get; init; } = TimeSpan.FromDays(30);
+    /// <summary>How vouchers are judged; a voucher without entries names no owner and is never taken.</summary>
+    public VoucherPolicy Policy { get; init; } = new();
 }
 
 public sealed record To0Session(Nonce NonceTO0Sign) : ISessionState<To0Session>
@@ -23,7 +25,7 @@ public sealed class To0Service(IRecordStore store, IAdmission admission, Chance 
 
     private protected override ValueTask<(To0Session State, FdoMessage Answer)> BeginAsync(FdoMessage first, Caller caller, CancellationToken cancel)
     {
-        var nonce = Nonce.Draw(chance, "TO0.NonceTO0Sign");
+        var nonce = Nonce.Draw(Chance, "TO0.NonceTO0Sign");
         return new((new To0Session(nonce), new To0HelloAck(nonce)));
     }
 
@@ -38,11 +40,7 @@ public sealed class To0Service(IRecordStore store, IAdmission admission, Chance 
         if (to0d.WaitSeconds == 0)
             throw FdoException.Invalid("waitSeconds", "0 registers nothing.");
         var voucher = to0d.Voucher;
-        VoucherVerifier.Verify(voucher).ThrowIfInvalid();
-        if (voucher.Entries.IsEmpty)
-            throw new FdoException(FdoErrorCode.InvalidOwnershipVoucher, "OVEntryArray", "The voucher names no owner.");
-        if (voucher.DeviceKey.IsEmpty)
-            throw new FdoException(FdoErrorCode.InvalidOwnershipVoucher, "OVDevCertChain", "The voucher names no key of the device.");
+        VoucherVerifier.Verify(voucher, options.Policy).Require();
         if (!to1d.Verify(voucher.Owner.Verifier("OVEPubKey")))
             throw new FdoException(FdoErrorCode.InvalidOwnerSignBody, "to1d", "The redirect is not signed by the owner that the voucher names.");
 
@@ -51,7 +49,7 @@ public sealed class To0Service(IRecordStore store, IAdmission admission, Chance 
         string evidence = $"voucher of {voucher.Entries.Length} entries, manufacturer key {voucher.Header.PublicKey.Fingerprint}";
         var decision = await admission.DecideAsync(new AdmissionRequest(FdoProfile.Protocol, "fdo.to0",
             [new Identifier("fdo.manufacturer", voucher.Header.PublicKey.Fingerprint), new Identifier("fdo.owner", ownerKey)], [subject], [evidence]), cancel);
-        var unit = store.Begin(caller);
+        var unit = Store.Begin(caller);
         unit.Report(new Fact.Decided(subject, decision, [evidence]));
         if (decision is not Decision.Admit)
         {

@@ -22,7 +22,7 @@ public sealed class To1Service(IRecordStore store, IAdmission admission, Chance 
         var entry = await EntryAsync(hello.Guid, caller, cancel);
         if (FdoPublicKey.TypeOf(entry.DeviceKey) is not { } type || SigInfo.For(type) != hello.ASigInfo.Type)
             throw FdoException.Invalid("eASigInfo", $"{(int)hello.ASigInfo.Type} is not how this device signs.");
-        var nonce = Nonce.Draw(chance, "TO1.NonceTO1Proof");
+        var nonce = Nonce.Draw(Chance, "TO1.NonceTO1Proof");
         return (new To1Session(hello.Guid, nonce), new HelloRVAck(nonce, hello.ASigInfo));
     }
 
@@ -43,7 +43,7 @@ public sealed class To1Service(IRecordStore store, IAdmission admission, Chance 
             ["signature of the attestation key"]), cancel);
         if (decision is not Decision.Admit)
         {
-            var unit = store.Begin(caller);
+            var unit = Store.Begin(caller);
             unit.Report(new Fact.Decided(subject, decision, ["signature of the attestation key"]));
             await unit.CommitAsync(cancel);
             throw new FdoException(FdoErrorCode.ResourceNotFound, "Guid", "There is no registration for this device.");
@@ -53,7 +53,7 @@ public sealed class To1Service(IRecordStore store, IAdmission admission, Chance 
 
     private async ValueTask<RendezvousEntry> EntryAsync(Guid guid, Caller caller, CancellationToken cancel)
     {
-        var found = await store.Begin(caller).GetAsync(RendezvousEntry.Schema, RendezvousEntry.Key(guid), cancel);
+        var found = await Store.Begin(caller).GetAsync(RendezvousEntry.Schema, RendezvousEntry.Key(guid), cancel);
         return found is { Value: var entry } && entry.Expires > caller.Wall ? entry
             : throw new FdoException(FdoErrorCode.ResourceNotFound, "Guid", "There is no registration for this device.");
     }

@@ -107,8 +107,14 @@ public abstract class FdoService<TState> : FdoService where TState : class, ISes
 {
     private readonly Conversations<TState> _conversations;
 
-    private protected FdoService(IRecordStore store, Chance chance, string protocol, TimeSpan life) =>
+    private protected FdoService(IRecordStore store, Chance chance, string protocol, TimeSpan life)
+    {
+        (Store, Chance) = (store, chance);
         _conversations = new Conversations<TState>(store, chance, protocol, life);
+    }
+
+    private protected IRecordStore Store { get; }
+    private protected Chance Chance { get; }
 
     /// <summary>Answers the first message of the protocol.</summary>
     private protected abstract ValueTask<(TState State, FdoMessage Answer)> BeginAsync(FdoMessage first, Caller caller, CancellationToken cancel);

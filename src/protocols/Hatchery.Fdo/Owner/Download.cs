@@ -5,7 +5,7 @@ namespace Hatchery.Fdo.Owner;
 
 /// <summary>fdo.download, the owner's side: sends a file with its length and SHA-384, and waits for the device to say that it is there. Does not wait
 /// for the device to confirm <c>active</c>: some never do.</summary>
-public sealed class DownloadModule : OwnerModule
+public sealed class Download : OwnerModule
 {
     private const int Announce = 0, Sending = 1, Waiting = 2;
     /// <summary>The standard's own chunk, which fits the smallest message.</summary>
@@ -19,7 +19,7 @@ public sealed class DownloadModule : OwnerModule
     private readonly byte[] _nameValue, _lengthValue, _hashValue;
 
     /// <param name="name">The file's name on the device.</param>
-    public DownloadModule(string name, ReadOnlyMemory<byte> content)
+    public Download(string name, ReadOnlyMemory<byte> content)
     {
         (_name, _content) = (name, content);
         _nameValue = ServiceInfoValue.Text(name);

@@ -1,0 +1,2 @@
+namespace Hatchery.Fdo;
+public static class FdoProfile { public static readonly Protocol Protocol = new("fdo", "FIDO Device Onboard", [], [], FdoSteps.All, [], []); }
