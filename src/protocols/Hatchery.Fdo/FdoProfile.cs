@@ -1,2 +1,0 @@
-namespace Hatchery.Fdo;
-public static class FdoProfile { public static readonly Protocol Protocol = new("fdo", "FIDO Device Onboard", [], [], FdoSteps.All, [], []); }
