@@ -3,7 +3,7 @@ using Hatchery.Cryptography.Cose;
 
 namespace Hatchery.Fdo;
 
-/// <summary>OwnershipVoucher (FDO 1.1 §3.4). Parsed, not verified: see VoucherVerifier. Keeps the bytes it came from.</summary>
+/// <summary>OwnershipVoucher (FDO 1.1 §3.4). Parsed, not verified: see <see cref="VoucherVerifier"/>. Keeps the bytes it came from.</summary>
 public sealed class OwnershipVoucher
 {
     public const int MaxEntries = 255;

@@ -12,7 +12,7 @@ public readonly record struct RendezvousInstruction(RendezvousVariable Variable,
 public sealed record RendezvousDirective(ImmutableArray<RendezvousInstruction> Instructions);
 
 /// <summary>RendezvousInfo (FDO 1.1 §3.7): where a device finds its owner. Keeps the bytes it came from. What the directives mean is read by
-/// RendezvousInterpreter; a directive that means nothing is skipped there, and does not make the whole unreadable.</summary>
+/// <see cref="RendezvousInterpreter"/>; a directive that means nothing is skipped there, and does not make the whole unreadable.</summary>
 public sealed class RendezvousInfo
 {
     private const int MaxDirectives = 64, MaxInstructions = 32;
