@@ -52,7 +52,8 @@ internal sealed class DeviceDirectory : IDisposable
 
 internal static class Destinations
 {
-    public static Destination From(Uri address, Player player) => address.Scheme is "http" or "https" && address.AbsolutePath == "/"
+    public static Destination From(string text, Player player) => Uri.TryCreate(text, UriKind.Absolute, out var address)
+        && address is { Scheme: "http" or "https" } && address.AbsolutePath == "/"
         ? new Destination(address.Scheme, address.Host, address.Port, new ChannelSecurity.None(), player)
-        : throw new CommandException($"{address} is no address of the form http://HOST:PORT.");
+        : throw new CommandException($"{text} is no address of the form http://HOST:PORT.");
 }

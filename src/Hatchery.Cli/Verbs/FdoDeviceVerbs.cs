@@ -24,7 +24,7 @@ internal static class FdoDeviceVerbs
 
     private static Command Init()
     {
-        var manufacturer = new Option<Uri>("--manufacturer") { Description = "The manufacturing server, http://HOST:PORT", Required = true };
+        var manufacturer = new Option<string>("--manufacturer") { Description = "The manufacturing server, http://HOST:PORT", Required = true };
         var serial = new Option<string>("--serial") { Description = "Serial number.", DefaultValueFactory = _ => "SN-" + Convert.ToHexString(RandomNumberGenerator.GetBytes(4)) };
         var model = new Option<string>("--model") { Description = "Model, which becomes the voucher's DeviceInfo.", DefaultValueFactory = _ => "hatchery" };
         var curve = new Option<string>("--curve") { Description = "p256 or p384, of the attestation key and wished of the manufacturer's.", DefaultValueFactory = _ => "p256" };
