@@ -76,8 +76,10 @@ internal sealed class PostgresCommits(PostgresConnections connections, TimeProvi
                 "WHERE schema = $1 AND key = $2 AND version = $6 AND (expires IS NULL OR expires > $5)",
                 Text(write.Schema), Text(write.Key), json, Time(write.Expires), Time(at), Number(write.Expected));
         Add(commands, "DELETE FROM record_indexes WHERE schema = $1 AND key = $2", Text(write.Schema), Text(write.Key));
+        // Where the command found no record, the foreign key must not speak before the conflict does.
         if (!write.Indexes.IsEmpty)
-            Add(commands, "INSERT INTO record_indexes (schema, key, name, value) SELECT $1, $2, n, v FROM unnest($3, $4) t (n, v) ON CONFLICT DO NOTHING",
+            Add(commands, "INSERT INTO record_indexes (schema, key, name, value) SELECT r.schema, r.key, t.n, t.v FROM records r, unnest($3, $4) t (n, v) " +
+                "WHERE r.schema = $1 AND r.key = $2 ON CONFLICT DO NOTHING",
                 Text(write.Schema), Text(write.Key), Texts(write.Indexes.Select(i => i.Name)), Texts(write.Indexes.Select(i => i.Value)));
         return command;
     }

@@ -41,7 +41,7 @@ public sealed class SqliteBackend : IRecordBackend
     {
         path = System.IO.Path.GetFullPath(path);
         // Two names of one file must meet at one lock.
-        if (File.ResolveLinkTarget(path, returnFinalTarget: true) is { } target)
+        if (new FileInfo(path).LinkTarget is not null && File.ResolveLinkTarget(path, returnFinalTarget: true) is { } target)
             path = target.FullName;
         var fileLock = SqliteFileLock.Take(path);
         try
