@@ -121,4 +121,26 @@ public sealed class VoucherMutationTests
         Assert.Equal(VoucherCheck.DeviceChainTrust, distrust.FirstFailure!.Check);
         Assert.Equal(FdoErrorCode.InvalidOwnershipVoucher, Assert.Throws<FdoException>(distrust.Require).Code);
     }
+
+    /// <summary>Hashes that are right but of another type than those of entry 0, under a right signature.</summary>
+    [Theory]
+    [InlineData(HashType.Sha384, HashType.Sha256, VoucherCheck.OVEHashPrevEntry)]
+    [InlineData(HashType.Sha256, HashType.Sha384, VoucherCheck.OVEHashHdrInfo)]
+    public void All_hashes_of_a_voucher_are_of_one_type(HashType previousType, HashType infoType, VoucherCheck expected)
+    {
+        using var owner = SigningKeys.ImportPrivate(s_run.Key("owner_key_pkcs8"));
+        var entry = VoucherEntry.Sign(FdoHash.Of(previousType, s_voucher.Entries[^1].Raw.Span), FdoHash.Of(infoType, s_voucher.Header.HeaderInfo()), default,
+            s_voucher.Header.PublicKey, owner, new PlatformSigner(), "test");
+        var failure = VoucherVerifier.Verify(s_voucher.Append(entry), new VoucherPolicy()).FirstFailure!;
+        Assert.Equal((expected, (int?)2), (failure.Check, failure.Entry));
+    }
+
+    [Fact]
+    public void A_hash_of_the_wrong_length_is_refused()
+    {
+        var run = s_run.First(12).Body;
+        Assert.Equal("100", Assert.Throws<FdoException>(() => SetHmac.Parse(Convert.FromHexString("8182054100"))).Error);
+        Assert.Equal("100", Assert.Throws<FdoException>(() => SetHmac.Parse((byte[])[.. run[..2], 0x06, .. run[3..]])).Error);
+        Assert.Equal("100", Assert.Throws<FdoException>(() => SetHmac.Parse((byte[])[.. run[..2], 0x2F, .. run[3..]])).Error);
+    }
 }
