@@ -51,7 +51,9 @@ public sealed class RecordedRandomness : Chance
 
         private ECParameters Parameters(ReadOnlySpan<byte> p, byte[]? d) => new()
         {
-            Curve = curve, D = d, Q = new ECPoint { X = p.Slice(1, _width).ToArray(), Y = p[(1 + _width)..].ToArray() },
+            Curve = curve,
+            D = d,
+            Q = new ECPoint { X = p.Slice(1, _width).ToArray(), Y = p[(1 + _width)..].ToArray() },
         };
     }
 

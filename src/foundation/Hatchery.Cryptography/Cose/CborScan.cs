@@ -19,6 +19,7 @@ public static class CborScan
         Span<long> missing = stackalloc long[DepthLimit + 1];
         Span<bool> odd = stackalloc bool[DepthLimit + 1];
         int depth = 0, at = 0;
+        bool tagged = false;
         missing[0] = 1;
         while (true)
         {
@@ -38,7 +39,7 @@ public static class CborScan
             if (major == 7 && info == 31)
             {
                 // A break ends an indefinite array or map, the latter only after a value.
-                if (depth == 0 || missing[depth] >= 0 || odd[depth])
+                if (depth == 0 || missing[depth] >= 0 || odd[depth] || tagged)
                     return Fail(CborForm.Malformed, out form);
                 depth--;
                 continue;
@@ -64,8 +65,10 @@ public static class CborScan
             if (major == 6)
             {
                 // A tag stands before its item: nothing is counted off.
+                tagged = true;
                 continue;
             }
+            tagged = false;
             if (missing[depth] > 0)
                 missing[depth]--;
             else if (missing[depth] == IndefiniteMap)

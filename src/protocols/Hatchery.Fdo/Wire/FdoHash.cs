@@ -29,7 +29,10 @@ public sealed class FdoHash : IEquatable<FdoHash>
     public static int Size(HashType type) => type is HashType.Sha384 or HashType.HmacSha384 ? 48 : 32;
     public static string Name(HashType type) => type switch
     {
-        HashType.Sha256 => "SHA-256", HashType.Sha384 => "SHA-384", HashType.HmacSha256 => "HMAC-SHA256", _ => "HMAC-SHA384",
+        HashType.Sha256 => "SHA-256",
+        HashType.Sha384 => "SHA-384",
+        HashType.HmacSha256 => "HMAC-SHA256",
+        _ => "HMAC-SHA384",
     };
 
     /// <param name="mac">Whether a MAC type is wanted or a hash type.</param>
