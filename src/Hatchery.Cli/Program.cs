@@ -1,1 +1,30 @@
-return 0;
+using System.CommandLine;
+using Hatchery.Cli.Verbs;
+
+namespace Hatchery.Cli;
+
+internal static class Program
+{
+    public static async Task<int> Main(string[] args)
+    {
+        var root = new RootCommand("Hatchery: the initial security setup of IoT devices. Start with: hatchery demo");
+        foreach (var verb in VerbList.All())
+            root.Add(verb);
+        try
+        {
+            return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+        }
+        catch (OperationCanceledException)
+        {
+            return 130;
+        }
+        catch (Exception e) when (e is ProtocolException or CommandException or IOException or UnauthorizedAccessException or FormatException or HttpRequestException)
+        {
+            await Console.Error.WriteLineAsync($"hatchery: {e.Message}");
+            return 1;
+        }
+    }
+}
+
+/// <summary>What a user did wrong, or cannot have; the sentence is all that is shown.</summary>
+internal sealed class CommandException(string sentence) : Exception(sentence);

@@ -39,6 +39,9 @@ public abstract class AgreementKey : IDisposable
     /// <param name="peerPoint">Uncompressed. A point that is not on the curve, or infinity, throws <see cref="CryptographicException"/>.</param>
     public abstract byte[] Agree(ReadOnlySpan<byte> peerPoint);
 
+    /// <summary>The private scalar, big endian, of the curve's width: for a session that may go on in another process.</summary>
+    public virtual SecretBytes ExportScalar() => throw new NotSupportedException("This key stays where it is.");
+
     public void Dispose()
     {
         Dispose(true);

@@ -98,7 +98,11 @@ public abstract record Need(int Ticket);
 public abstract record Supply(int Ticket)
 {
     /// <summary>After a provisional connect; ticket 0. DER, leaf first.</summary>
-    public sealed record ServerChain(ImmutableArray<byte[]> Chain) : Supply(0);
+    public sealed record ServerChain(ImmutableArray<byte[]> Chain) : Supply(0)
+    {
+        /// <summary>RFC 5929, TLS 1.2 only; empty otherwise.</summary>
+        public ReadOnlyMemory<byte> TlsUnique { get; init; }
+    }
     /// <summary>The surroundings could not answer.</summary>
     public sealed record Failed(int Ticket, string Reason) : Supply(Ticket);
 }

@@ -10,8 +10,9 @@ public interface IService
     ValueTask<Reply> HandleAsync(IMessage request, Caller caller, CancellationToken cancel);
 }
 
+/// <param name="Message">Null: nothing to say (FDO's answer to an error message).</param>
 /// <param name="Token">What the carrier hands back to the peer to name the conversation (FDO's Authorization, RADIUS State); null: unchanged.</param>
-public sealed record Reply(IMessage Message, string? Token = null);
+public sealed record Reply(IMessage? Message, string? Token = null);
 
 /// <summary>What the carrier knows of the caller. A service trusts nothing else about the channel. One per request.</summary>
 public sealed class Caller

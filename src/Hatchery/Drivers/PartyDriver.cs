@@ -35,6 +35,7 @@ public sealed class PartyDriver<TState> where TState : class
     private int _connectionNumber;
     private TState _saved;
     private Origin _cause;
+    private ImmutableArray<Belief> _before;
     private bool _saving, _running;
 
     /// <param name="origins">Who imparted the items that the state holds already; empty: the factory.</param>
@@ -50,7 +51,7 @@ public sealed class PartyDriver<TState> where TState : class
     public Outcome? Outcome { get; private set; }
     /// <summary>The party's, as <see cref="Moment.Elapsed"/>; never while a save is on its way or after the end.</summary>
     public TimeSpan Deadline => Outcome is null && !_saving ? _party.Deadline : Moment.Never;
-    /// <summary>Who imparted each item, to be kept beside the state.</summary>
+    /// <summary>Who imparted each item, to be kept beside the state; during a save, of the state that is being saved.</summary>
     public IReadOnlyDictionary<string, Origin> Origins => _origins;
     /// <summary>The session of the current connection, or the party's own before the first.</summary>
     public SessionId Session => _session;
@@ -163,8 +164,8 @@ public sealed class PartyDriver<TState> where TState : class
                 break;
             case Move<TState>.Save(var state, var facts):
                 _saving = true;
-                var cause = _cause;
-                _world.Save(state, facts, () => Saved(state, facts, cause), error => Ended(new Outcome(false, $"The state could not be saved: {error.Message}")));
+                Attribute(state);
+                _world.Save(state, facts, () => Saved(state, facts), error => Ended(new Outcome(false, $"The state could not be saved: {error.Message}")));
                 break;
             case Move<TState>.Show(var prompt):
                 SeeHuman(prompt.Kind, prompt.EntropyBits, Way.Sent);
@@ -182,13 +183,19 @@ public sealed class PartyDriver<TState> where TState : class
         }
     }
 
-    private void Saved(TState state, ImmutableArray<Fact> facts, Origin cause)
+    /// <summary>Before the save, so that origins and state become durable together.</summary>
+    private void Attribute(TState state)
     {
-        var before = Project(_saved);
-        var held = before.ToDictionary(b => b.Item, b => b.Fingerprint);
+        _before = Project(_saved);
+        var held = _before.ToDictionary(b => b.Item, b => b.Fingerprint);
         foreach (var belief in Project(state))
             if (held.GetValueOrDefault(belief.Item) != belief.Fingerprint)
-                _origins[belief.Item] = cause;
+                _origins[belief.Item] = _cause;
+    }
+
+    private void Saved(TState state, ImmutableArray<Fact> facts)
+    {
+        var before = _before;
         _saved = state;
         _witness.Changed(_session, _identity.Here, before, Project(state), _world.Now);
         foreach (var fact in facts)

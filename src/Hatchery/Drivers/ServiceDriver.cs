@@ -54,7 +54,8 @@ public sealed class ServiceDriver(IService service, Actor here, Func<Player, Act
                 See(request, Way.Received, bytes.Span, caller, medium);
             foreach (var fact in caller.Facts)
                 witness.Reported(caller.Session, fact, caller.Now);
-            See(reply.Message, Way.Sent, answerBytes.Span, caller, medium);
+            if (reply.Message is not null)
+                See(reply.Message, Way.Sent, answerBytes.Span, caller, medium);
         }
         if (ledger is not null)
             witness.Spent(caller.Session, here, ledger, caller.Now);

@@ -1,5 +1,5 @@
-using System.Collections.Immutable;
 using System.Buffers.Binary;
+using System.Collections.Immutable;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -29,7 +29,7 @@ public sealed record RegistryDevice(Guid Id, DateTimeOffset FirstSeen, DateTimeO
 
 /// <summary>What a batch of facts does to registry and audit log.</summary>
 /// <param name="Devices">New and changed ones, as they are afterwards.</param>
-/// <param name="Names">Names to add, or whose standing changes.</param>
+/// <param name="Names">Names to add, or whose standing changes; in this order no two devices ever go by one name.</param>
 public sealed record RegistryChanges(ImmutableArray<(RegistryDevice Device, bool IsNew)> Devices,
     ImmutableArray<(Guid Device, Identifier Name, Standing Standing)> Names, ImmutableArray<AuditEntry> Audit, AuditHead Head);
 
@@ -241,6 +241,6 @@ public static class RegistryRules
         }
 
         public RegistryChanges Changes() => new([.. _changed.Select(id => (_devices[id], _new.Contains(id)))],
-            [.. _names.OrderBy(n => n.Value).Select(n => (n.Key.Item1, n.Key.Item2, n.Value))], _audit.ToImmutable(), _head);
+            [.. _names.OrderBy(n => n.Value == Standing.Named).Select(n => (n.Key.Item1, n.Key.Item2, n.Value))], _audit.ToImmutable(), _head);
     }
 }

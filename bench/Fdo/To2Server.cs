@@ -1,0 +1,58 @@
+using System.Diagnostics;
+using System.Security.Cryptography;
+using Hatchery.AspNetCore;
+using Hatchery.Cryptography;
+using Hatchery.Fdo;
+using Hatchery.Fdo.Owner;
+using Hatchery.Fdo.Services;
+using Hatchery.Fdo.Transport;
+using Hatchery.Storage;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Hatchery.Bench.Fdo;
+
+/// <summary>An Owner Onboarding Service on Kestrel and durable SQLite, as the product runs it, with sightings on. On a line of standard input it prints its CPU time.</summary>
+internal static class To2Server
+{
+    private sealed class Everybody : IAdmission
+    {
+        public ValueTask<Decision> DecideAsync(AdmissionRequest request, CancellationToken cancel) => new(new Decision.Admit("default"));
+    }
+
+    public static async Task<int> RunAsync(string[] args)
+    {
+        string folder = args[0];
+        int port = int.Parse(args[1], System.Globalization.CultureInfo.InvariantCulture);
+        var chance = new SystemChance();
+        using var read = ECDsa.Create();
+        read.ImportFromPem(await File.ReadAllTextAsync(Path.Combine(folder, "owner.key")));
+        var keys = new OwnerKeys(SigningKeys.ImportPrivate(read.ExportPkcs8PrivateKey()));
+        await using var store = args.Contains("--memory") || Environment.GetEnvironmentVariable("BENCH_MEMORY") == "1" ? new RecordStore(new MemoryBackend(TimeProvider.System), new AesGcmSealer(new byte[32], chance)) : await SqliteStore.OpenAsync(Path.Combine(folder, "bench.db"), new AesGcmSealer(new byte[32], chance), TimeProvider.System);
+        var clock = new Transports.SystemClock();
+        var vouchers = new OwnerVouchers(store, keys, new VoucherPolicy(), chance);
+        await Parallel.ForEachAsync(To2Fleet.Read(Path.Combine(folder, "vouchers.bin")), new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (raw, cancel) =>
+            await vouchers.ImportAsync(OwnershipVoucher.Parse(raw), Caller.Local("bench", clock.Now), cancel));
+        var witness = new Witness(new WitnessKey(new byte[32]), Watch.Steps, () => new SessionId(Guid.NewGuid()), new ObservationLog(20_000));
+        var dispatcher = new FdoDispatcher(new To2Service(store, new Everybody(), chance, new OwnerOptions { Keys = keys }));
+        int faults = 0;
+        var role = new HttpServiceDriver(new ServiceDriver(dispatcher, new Actor(FdoPlayers.Owner, "owner", "owner"), p => new Actor(p, p.Name, p.UsuallyOperatedBy), witness,
+            (_, kind, fault) => { if (faults++ < 5) Console.Error.WriteLine($"refused {kind}: {fault.Message}"); },
+            (what, fault) => { if (faults++ < 5) Console.Error.WriteLine($"failed {what}: {fault}"); }), new FdoHttpServer(dispatcher.Types, chance));
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.ConfigureKestrel(k => k.Listen(System.Net.IPAddress.Loopback, port));
+        await using var app = builder.Build();
+        app.MapRoles(role);
+        await app.StartAsync();
+        Console.WriteLine("ready");
+        while (await Console.In.ReadLineAsync() is { } line && line != "end")
+        {
+            using var me = Process.GetCurrentProcess();
+            Console.WriteLine(me.TotalProcessorTime.TotalMicroseconds.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        }
+        await app.StopAsync();
+        return 0;
+    }
+}

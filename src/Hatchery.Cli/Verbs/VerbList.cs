@@ -1,0 +1,12 @@
+using System.CommandLine;
+
+namespace Hatchery.Cli.Verbs;
+
+/// <summary>The command line. A protocol adds one line.</summary>
+internal static class VerbList
+{
+    public static IEnumerable<Command> All() =>
+    [
+        FdoVerbs.Make(),
+    ];
+}

@@ -1,0 +1,95 @@
+using System.Collections.Immutable;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+
+namespace Hatchery.Pki;
+
+/// <summary>What goes into a certificate besides the key.</summary>
+/// <param name="Subject">Null: the request's own.</param>
+public sealed record CertificateProfile(X500DistinguishedName? Subject, X509KeyUsageFlags KeyUsage)
+{
+    /// <summary>A device's certificate (IEEE 802.1AR): the serial number in the subject, signatures only.</summary>
+    public static CertificateProfile Device(string serialNumber)
+    {
+        var subject = new X500DistinguishedNameBuilder();
+        subject.Add("2.5.4.5", serialNumber, System.Formats.Asn1.UniversalTagNumber.PrintableString);
+        return new CertificateProfile(Build(subject, serialNumber), X509KeyUsageFlags.DigitalSignature);
+    }
+
+    /// <summary>PrintableString is what the standard asks for; serial numbers with other characters go as UTF-8.</summary>
+    private static X500DistinguishedName Build(X500DistinguishedNameBuilder printable, string serialNumber)
+    {
+        try
+        {
+            return printable.Build();
+        }
+        catch (Exception e) when (e is ArgumentException or CryptographicException)
+        {
+            var utf8 = new X500DistinguishedNameBuilder();
+            utf8.Add("2.5.4.5", serialNumber, System.Formats.Asn1.UniversalTagNumber.UTF8String);
+            return utf8.Build();
+        }
+    }
+}
+
+/// <summary>A key that signs certificates, with its own chain. Randomness and signatures go through <see cref="Chance"/>, so a seeded run repeats.</summary>
+public sealed class CertificateAuthority
+{
+    private readonly ECDsa _key;
+    private readonly X509Certificate2 _certificate;
+
+    /// <param name="chain">DER, the CA's own certificate first.</param>
+    /// <exception cref="PkiException">The first certificate is not of this key, or no CA's.</exception>
+    public CertificateAuthority(ECDsa key, ImmutableArray<ReadOnlyMemory<byte>> chain)
+    {
+        (_key, Chain) = (key, chain);
+        _certificate = X509CertificateLoader.LoadCertificate(chain[0].Span);
+        if (!_certificate.PublicKey.ExportSubjectPublicKeyInfo().AsSpan().SequenceEqual(key.ExportSubjectPublicKeyInfo()))
+            throw new PkiException("subjectPublicKeyInfo", "the certificate is not of this key.");
+        if (_certificate.Extensions.OfType<X509BasicConstraintsExtension>().FirstOrDefault() is not { CertificateAuthority: true })
+            throw new PkiException("basicConstraints", "not a certificate authority's certificate.");
+    }
+
+    /// <summary>DER, the CA's own certificate first.</summary>
+    public ImmutableArray<ReadOnlyMemory<byte>> Chain { get; }
+
+    /// <summary>A self-signed root.</summary>
+    /// <param name="subject">"CN=Device CA".</param>
+    public static CertificateAuthority CreateRoot(string subject, ECDsa key, DateTimeOffset from, TimeSpan life, Chance chance)
+    {
+        var request = new CertificateRequest(new X500DistinguishedName(subject), new PublicKey(key), HashOf(key));
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
+        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign, true));
+        request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, false));
+        using var made = request.Create(request.SubjectName, Generator(key, chance), from, from + life, Serial(chance));
+        return new CertificateAuthority(key, [made.RawData]);
+    }
+
+    /// <returns>DER.</returns>
+    public ReadOnlyMemory<byte> Issue(Pkcs10 request, CertificateProfile profile, DateTimeOffset now, TimeSpan life, Chance chance)
+    {
+        var certificate = new CertificateRequest(profile.Subject ?? request.Subject, request.Key, HashOf(_key));
+        certificate.CertificateExtensions.Add(new X509BasicConstraintsExtension(false, false, 0, true));
+        certificate.CertificateExtensions.Add(new X509KeyUsageExtension(profile.KeyUsage, true));
+        certificate.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.Key, false));
+        certificate.CertificateExtensions.Add(X509AuthorityKeyIdentifierExtension.CreateFromCertificate(_certificate, true, false));
+        var from = now.AddMinutes(-5);
+        var until = from + life;
+        // A certificate does not outlive its issuer.
+        var limit = new DateTimeOffset(_certificate.NotAfter.ToUniversalTime(), TimeSpan.Zero);
+        using var made = certificate.Create(_certificate.SubjectName, Generator(_key, chance), from, until < limit ? until : limit, Serial(chance));
+        return made.RawData;
+    }
+
+    /// <summary>Unguessable, positive, 16 bytes.</summary>
+    private static byte[] Serial(Chance chance)
+    {
+        byte[] serial = chance.Bytes(16, "CA.serialNumber");
+        serial[0] = (byte)(serial[0] & 0x7F | 0x40);
+        return serial;
+    }
+
+    private static HashAlgorithmName HashOf(ECDsa key) => key.KeySize > 256 ? HashAlgorithmName.SHA384 : HashAlgorithmName.SHA256;
+
+    private static X509SignatureGenerator Generator(ECDsa key, Chance chance) => X509SignatureGenerator.CreateForECDsa(chance.Signer(key, "CA.signature"));
+}

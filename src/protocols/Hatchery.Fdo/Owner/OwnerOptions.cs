@@ -1,0 +1,40 @@
+using System.Collections.Immutable;
+using System.Security.Cryptography;
+
+namespace Hatchery.Fdo.Owner;
+
+/// <summary>The owner's keys, found by the SHA-256 of their SubjectPublicKeyInfo.</summary>
+public sealed class OwnerKeys
+{
+    private readonly ImmutableDictionary<string, (ECDsa Key, FdoPublicKey Public)> _keys;
+
+    public OwnerKeys(params ReadOnlySpan<ECDsa> keys)
+    {
+        var all = ImmutableDictionary.CreateBuilder<string, (ECDsa, FdoPublicKey)>();
+        foreach (var key in keys)
+        {
+            var known = FdoPublicKey.From(key);
+            all[known.Fingerprint] = (key, known);
+        }
+        _keys = all.ToImmutable();
+    }
+
+    public IEnumerable<FdoPublicKey> Public => _keys.Values.Select(k => k.Public).OrderBy(k => k.Type);
+    public (ECDsa Key, FdoPublicKey Public)? Find(string fingerprint) => _keys.TryGetValue(fingerprint, out var found) ? found : null;
+}
+
+public sealed class OwnerOptions
+{
+    public required OwnerKeys Keys { get; init; }
+    /// <summary>What devices are told to use from then on; null: what they had.</summary>
+    public RendezvousInfo? ReplacementRendezvousInfo { get; init; }
+    public IServiceInfoPlanner Planner { get; init; } = new OnePlan(ServiceInfoPlan.Empty);
+    /// <summary>Where devices are redirected to; signed into to1d.</summary>
+    public ImmutableArray<To2AddressEntry> Addresses { get; init; } = [];
+    /// <summary>Asked for in TO0, in seconds.</summary>
+    public uint WaitSeconds { get; init; } = 7 * 24 * 3600;
+    /// <summary>Bytes of ServiceInfo that we take in one message.</summary>
+    public ushort MaxDeviceServiceInfo { get; init; } = 8192;
+    /// <summary>A conversation that says nothing for so long is forgotten.</summary>
+    public TimeSpan Idle { get; init; } = TimeSpan.FromMinutes(5);
+}

@@ -1,0 +1,171 @@
+using System.Formats.Cbor;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Hatchery.Fdo.Services;
+
+/// <summary>What a service keeps between two messages of one protocol run, with what it last answered: the same request again gets the same
+/// answer, so a lost response costs nothing; any other replay is out of order.</summary>
+internal sealed class Conversation<TState>(TState state, Guid session) : ISessionState<Conversation<TState>> where TState : class, ISessionState<TState>
+{
+    public TState State { get; } = state;
+    public Guid Session { get; } = session;
+    /// <summary>Type of the request answered last; 0 before the first.</summary>
+    public int LastType { get; private set; }
+    private byte[] _lastRequest = [];
+    private FdoMessage? _answer;
+
+    public void Answered(FdoMessage request, FdoMessage answer) => (LastType, _lastRequest, _answer) = (request.Type, SHA256.HashData(request.Raw.Span), answer);
+
+    /// <summary>The answer, if this is the request answered last; else null.</summary>
+    public FdoMessage? Again(FdoMessage request) =>
+        request.Type == LastType && SHA256.HashData(request.Raw.Span).AsSpan().SequenceEqual(_lastRequest) ? _answer : null;
+
+    public byte[] Write()
+    {
+        var writer = new CborWriter();
+        writer.WriteStartArray(6);
+        writer.WriteByteString(State.Write());
+        writer.WriteByteString(Session.ToByteArray(bigEndian: true));
+        writer.WriteInt32(LastType);
+        writer.WriteByteString(_lastRequest);
+        writer.WriteInt32(_answer?.Type ?? 0);
+        writer.WriteByteString(_answer is null ? [] : _answer.Raw.Span);
+        writer.WriteEndArray();
+        return writer.Encode();
+    }
+
+    public static Conversation<TState> Read(ReadOnlyMemory<byte> bytes)
+    {
+        var reader = new CborReader(bytes);
+        reader.ReadStartArray();
+        var result = new Conversation<TState>(TState.Read(reader.ReadByteString()), new Guid(reader.ReadByteString(), bigEndian: true));
+        (result.LastType, result._lastRequest) = (reader.ReadInt32(), reader.ReadByteString());
+        int type = reader.ReadInt32();
+        byte[] answer = reader.ReadByteString();
+        result._answer = type == 0 ? null : FdoCodec.Parse(type, answer);
+        reader.ReadEndArray();
+        return result;
+    }
+}
+
+/// <summary>The Authorization token names a conversation of one protocol (FDO 1.1 §4.3). It is opaque, 128 random bits, stored as its hash, short
+/// because some devices have little room for headers, and never changed during a run because some keep the first they see.</summary>
+internal sealed class Conversations<TState>(IRecordStore store, Chance chance, string protocol, TimeSpan life) where TState : class, ISessionState<TState>
+{
+    private const string Scheme = "Bearer ";
+    private readonly string _kind = "fdo." + protocol;
+
+    /// <summary>The token to hand out, and the conversation, which is not stored before <see cref="PutAsync"/>.</summary>
+    public (string Token, Conversation<TState> Conversation) Open(TState state, Caller caller)
+    {
+        string token = Scheme + Convert.ToHexStringLower(chance.Bytes(16, $"{protocol}.Authorization"));
+        var session = SessionOf(token);
+        caller.Session = new SessionId(session);
+        return (token, new Conversation<TState>(state, session));
+    }
+
+    /// <summary>Throws <see cref="FdoException"/> 1: no token, none of this protocol, expired, or under way in another request.</summary>
+    public async ValueTask<Conversation<TState>> TakeAsync(Caller caller, CancellationToken cancel)
+    {
+        if (caller.Token is null)
+            throw new FdoException(FdoErrorCode.InvalidJwtToken, "Authorization", "There is no Authorization header.");
+        caller.Session = new SessionId(SessionOf(caller.Token));
+        return await store.Sessions.TakeAsync<Conversation<TState>>(_kind, Key(caller.Token), cancel)
+            ?? throw new FdoException(FdoErrorCode.InvalidJwtToken, "Authorization", $"The token names no {protocol} that is under way.");
+    }
+
+    public ValueTask PutAsync(string token, Conversation<TState> conversation, CancellationToken cancel) =>
+        store.Sessions.PutAsync(_kind, Key(token), conversation, life, cancel);
+
+    public ValueTask DropAsync(string token, CancellationToken cancel) => store.Sessions.DropAsync(_kind, Key(token), cancel);
+
+    private static string Key(string token) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(token)).AsSpan(0, 16));
+
+    private static Guid SessionOf(string token) => new(SHA256.HashData(Encoding.UTF8.GetBytes("session " + token)).AsSpan(0, 16));
+}
+
+/// <summary>A service of one of FDO's protocols: finds the conversation, keeps the order of messages, answers a repeated request again.</summary>
+public abstract class FdoService : IService
+{
+    private protected FdoService() { }
+
+    /// <summary>The message types that it answers.</summary>
+    internal abstract IReadOnlyList<int> Types { get; }
+
+    public abstract ValueTask<Reply> HandleAsync(IMessage request, Caller caller, CancellationToken cancel);
+
+    /// <summary>Drops what an error message of the peer ends; errors carry no authority beyond that.</summary>
+    internal abstract ValueTask AbandonAsync(string token, CancellationToken cancel);
+
+    private protected static FdoException Unexpected(FdoMessage message, int last) =>
+        FdoException.Invalid("message type", last == 0 ? $"{message.Kind} begins no protocol here." : $"{message.Kind} does not follow type {last}.");
+}
+
+/// <inheritdoc/>
+public abstract class FdoService<TState> : FdoService where TState : class, ISessionState<TState>
+{
+    private readonly Conversations<TState> _conversations;
+
+    private protected FdoService(IRecordStore store, Chance chance, string protocol, TimeSpan life)
+    {
+        (Store, Chance) = (store, chance);
+        _conversations = new Conversations<TState>(store, chance, protocol, life);
+    }
+
+    private protected IRecordStore Store { get; }
+    private protected Chance Chance { get; }
+
+    /// <summary>Answers the first message of the protocol.</summary>
+    private protected abstract ValueTask<(TState State, FdoMessage Answer)> BeginAsync(FdoMessage first, Caller caller, CancellationToken cancel);
+
+    /// <summary>Answers a later one, or throws.</summary>
+    /// <param name="last">Type of the message answered before.</param>
+    private protected abstract ValueTask<FdoMessage> GoOnAsync(TState state, FdoMessage message, int last, Caller caller, CancellationToken cancel);
+
+    private protected abstract bool Begins(int type);
+    /// <summary>Whether the conversation goes on although this fault was answered.</summary>
+    private protected virtual bool Survives(TState state, FdoMessage message) => false;
+
+    public sealed override async ValueTask<Reply> HandleAsync(IMessage request, Caller caller, CancellationToken cancel)
+    {
+        var message = (FdoMessage)request;
+        if (Begins(message.Type))
+        {
+            var (state, answer) = await BeginAsync(message, caller, cancel);
+            var (token, opened) = _conversations.Open(state, caller);
+            opened.Answered(message, answer);
+            await _conversations.PutAsync(token, opened, cancel);
+            return new Reply(answer, token);
+        }
+        var conversation = await _conversations.TakeAsync(caller, cancel);
+        bool keep = false;
+        try
+        {
+            if (conversation.Again(message) is { } again)
+            {
+                keep = true;
+                return new Reply(again);
+            }
+            var answer = await GoOnAsync(conversation.State, message, conversation.LastType, caller, cancel);
+            conversation.Answered(message, answer);
+            keep = true;
+            return new Reply(answer);
+        }
+        catch (FdoException)
+        {
+            keep = Survives(conversation.State, message);
+            throw;
+        }
+        finally
+        {
+            // The conversation is kept after its last message too, until it expires: the answer may have been lost.
+            if (keep)
+                await _conversations.PutAsync(caller.Token!, conversation, cancel);
+            else
+                await _conversations.DropAsync(caller.Token!, cancel);
+        }
+    }
+
+    internal sealed override ValueTask AbandonAsync(string token, CancellationToken cancel) => _conversations.DropAsync(token, cancel);
+}

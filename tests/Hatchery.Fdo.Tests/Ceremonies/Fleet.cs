@@ -1,0 +1,156 @@
+using System.Collections.Immutable;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Hatchery.Cryptography;
+using Hatchery.Fdo.Device;
+using Hatchery.Fdo.Device.Modules;
+using Hatchery.Fdo.Manufacturer;
+using Hatchery.Fdo.Owner;
+using Hatchery.Fdo.Rendezvous;
+using Hatchery.Fdo.Services;
+using Hatchery.Fdo.Transport;
+using Hatchery.Pki;
+
+namespace Hatchery.Fdo.Tests.Ceremonies;
+
+/// <summary>A manufacturer, a rendezvous server and an owner, each on a store of its own, and as many devices as a test wants.</summary>
+internal sealed class Fleet : IAdmission
+{
+    public static readonly WitnessKey Key = new(SHA256.HashData("fleet"u8));
+    public const string ManufacturerHost = "factory.test", RendezvousHost = "rv.test", OwnerHost = "owner.test";
+
+    private readonly ECDsa _manufacturerKey, _ownerKey;
+    private readonly Chance _chance = new SystemChance();
+
+    public Fleet(ECCurve curve, string rendezvous = "http://rv.test:80", ServiceInfoPlan? plan = null)
+    {
+        _manufacturerKey = ECDsa.Create(curve);
+        _ownerKey = ECDsa.Create(curve);
+        Ca = CertificateAuthority.CreateRoot("CN=Device CA", ECDsa.Create(curve), DirectWorld<DeviceCredential>.Start.AddYears(-1), TimeSpan.FromDays(3650), _chance);
+        var ca = CertificateAuthority.CreateRoot("CN=Manufacturer", _manufacturerKey, DirectWorld<DeviceCredential>.Start.AddYears(-1), TimeSpan.FromDays(3650), _chance);
+        ManufacturerStore = Store();
+        RendezvousStore = Store();
+        OwnerStore = Store();
+        var manufacturer = new ManufacturerOptions { Keys = [_manufacturerKey], KeyChains = [ca.Chain], DeviceCa = Ca, RendezvousInfo = RendezvousText.Parse(rendezvous) };
+        OwnerOptions = new OwnerOptions
+        {
+            Keys = new OwnerKeys(_ownerKey), Planner = new OnePlan(plan ?? ServiceInfoPlan.Empty),
+            Addresses = [new To2AddressEntry(null, OwnerHost, 80, TransportProtocol.Http)],
+        };
+        Vouchers = new OwnerVouchers(OwnerStore, OwnerOptions.Keys, new VoucherPolicy(), _chance);
+        Made = new ManufacturerVouchers(ManufacturerStore, manufacturer.Keys, _chance);
+        Roles = new()
+        {
+            [ManufacturerHost] = Role(FdoPlayers.Manufacturer, new DeviceInitializeService(ManufacturerStore, this, _chance, manufacturer)),
+            [RendezvousHost] = Role(FdoPlayers.Rendezvous, new To0Service(RendezvousStore, this, _chance, new RendezvousOptions()), new To1Service(RendezvousStore, this, _chance)),
+            [OwnerHost] = Role(FdoPlayers.Owner, new To2Service(OwnerStore, this, _chance, OwnerOptions)),
+        };
+    }
+
+    public CertificateAuthority Ca { get; }
+    public OwnerOptions OwnerOptions { get; }
+    public OwnerVouchers Vouchers { get; }
+    public ManufacturerVouchers Made { get; }
+    public IRecordStore ManufacturerStore { get; }
+    public IRecordStore RendezvousStore { get; }
+    public IRecordStore OwnerStore { get; }
+    public Dictionary<string, IHttpRole> Roles { get; }
+    public ECDsa OwnerKey => _ownerKey;
+    public List<string> Refusals { get; } = [];
+    public Func<AdmissionRequest, Decision> Policy { get; set; } = _ => new Decision.Admit("default");
+    public ObservationLog Log { get; } = new();
+    public static Caller Operator => Caller.Local("operator", new Moment(default, DirectWorld<DeviceCredential>.Start));
+
+    public ValueTask<Decision> DecideAsync(AdmissionRequest request, CancellationToken cancel) => new(Policy(request));
+
+    private static RecordStore Store() => new(new MemoryBackend(new StandingClock()), new AesGcmSealer(SHA256.HashData("seal"u8), new SystemChance()));
+
+    private HttpServiceDriver Role(Player player, params FdoService[] services)
+    {
+        var dispatcher = new FdoDispatcher(services);
+        var driver = new ServiceDriver(dispatcher, new Actor(player, player.Name, player.UsuallyOperatedBy), p => new Actor(p, p.Name, p.UsuallyOperatedBy),
+            new Witness(Key, Watch.Steps, () => new SessionId(Guid.NewGuid()), Log),
+            (_, kind, fault) => Refusals.Add($"{kind}: {fault.Error} {fault.FieldName}"), (what, fault) => throw new InvalidOperationException(what, fault));
+        return new HttpServiceDriver(driver, new FdoHttpServer(dispatcher.Types, _chance));
+    }
+
+    public DirectWorld<T> World<T>(IDeviceFiles? files = null) where T : class
+    {
+        var modules = files is null ? null : new DeviceModuleHost(new DownloadModule(files));
+        return new DirectWorld<T>(to => Roles.GetValueOrDefault(to.Host), _ => new FdoHttpClient())
+        {
+            Needs = need => modules is not null && need is ServiceInfoNeed asked ? modules.AnswerAsync(asked, default).Result : new Supply.Failed(need.Ticket, "no modules"),
+        };
+    }
+
+    public PartyDriver<T> Driver<T>(IParty<T> party, DirectWorld<T> world, Schema<T> schema, Player player) where T : class =>
+        new(party, world, new Witness(Key, Watch.Steps, () => new SessionId(Guid.NewGuid()), Log),
+            new PartyIdentity<T>(new Actor(player, player.Name + " 1", "owner"), p => new Actor(p, p.Name, p.UsuallyOperatedBy), schema));
+
+    public DeviceInitializer Initializer(ECCurve curve, PublicKeyEncoding encoding = PublicKeyEncoding.X509, string serial = "SN-1")
+    {
+        using var key = ECDsa.Create(curve);
+        var csr = new CertificateRequest("CN=device", key, HashAlgorithmName.SHA256).CreateSigningRequest();
+        var spki = key.ExportSubjectPublicKeyInfo();
+        return new DeviceInitializer(new Destination("http", ManufacturerHost, 80, new ChannelSecurity.None(), FdoPlayers.Manufacturer), new SecretBytes(key.ExportPkcs8PrivateKey()),
+            spki, csr, FdoPublicKey.TypeOf(spki)!.Value, encoding, serial, "model", _chance);
+    }
+
+    /// <summary>DI.</summary>
+    public DeviceCredential Manufacture(ECCurve curve, PublicKeyEncoding encoding = PublicKeyEncoding.X509)
+    {
+        var world = World<DeviceCredential>();
+        var party = Initializer(curve, encoding);
+        var outcome = world.Run(Driver(party, world, DeviceCredential.Schema, FdoPlayers.Device));
+        Assert.True(outcome.Succeeded, outcome.Reason);
+        return Assert.Single(world.Saved);
+    }
+
+    /// <summary>The voucher goes from the manufacturer to the owner.</summary>
+    public async Task<OwnershipVoucher> SellAsync(Guid guid)
+    {
+        var voucher = await Made.ExtendAsync(guid, FdoPublicKey.From(_ownerKey), Operator, default);
+        await Vouchers.ImportAsync(voucher, Operator, default);
+        return voucher;
+    }
+
+    /// <summary>TO0.</summary>
+    public Outcome Register(OwnershipVoucher voucher)
+    {
+        var world = World<To0Schedule>();
+        var party = new To0Client(new To0Schedule(voucher.Guid, default, null, 0, ""), voucher, _ownerKey, OwnerOptions,
+            [new Destination("http", RendezvousHost, 80, new ChannelSecurity.None(), FdoPlayers.Rendezvous)], _chance);
+        return world.Run(Driver(party, world, To0Schedule.Schema, FdoPlayers.Owner));
+    }
+
+    public static readonly DeviceOptions DeviceOptions = new()
+    {
+        Facts = new DeviceFacts("Linux", "x86_64", "12", "model"), Modules = ["fdo.download"], Rounds = 1,
+    };
+
+    public OnboardingDevice Device(DeviceCredential credential, DeviceOptions? options = null) =>
+        new(credential, options ?? DeviceOptions, new RendezvousAbilities(["http"]), _chance);
+}
+
+/// <summary>A device's folder in memory.</summary>
+internal sealed class MemoryFiles : IDeviceFiles
+{
+    public Dictionary<string, byte[]> Files { get; } = [];
+    public IDeviceFileWriter Create(string name) => name.StartsWith('/') ? throw new DeviceFileException("absolute") : new Writer(this, name);
+    public byte[]? Read(string name) => Files.GetValueOrDefault(name);
+
+    private sealed class Writer(MemoryFiles files, string name) : IDeviceFileWriter
+    {
+        private readonly MemoryStream _content = new();
+        public void Write(ReadOnlySpan<byte> bytes) => _content.Write(bytes);
+        public void Commit() => files.Files[name] = _content.ToArray();
+        public void Dispose() => _content.Dispose();
+    }
+}
+
+/// <summary>Time stands still where a test does not care.</summary>
+internal sealed class StandingClock : TimeProvider
+{
+    public override DateTimeOffset GetUtcNow() => DirectWorld<DeviceCredential>.Start;
+    public override long GetTimestamp() => 0;
+}

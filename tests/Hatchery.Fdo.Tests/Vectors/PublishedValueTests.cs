@@ -1,0 +1,87 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using Hatchery.Cryptography;
+using Hatchery.Cryptography.Cose;
+
+namespace Hatchery.Fdo.Tests;
+
+public sealed class PublishedValueTests
+{
+    private static JsonElement Read(string file)
+    {
+        using var document = JsonDocument.Parse(File.ReadAllBytes(Transcript.VectorPath(file)));
+        return document.RootElement.Clone();
+    }
+
+    private static byte[] Hex(JsonElement at, string name) => Convert.FromHexString(at.GetProperty(name).GetString()!);
+
+    [Fact]
+    public void Key_derivation_gives_the_published_keys_for_both_PRFs_and_all_lengths()
+    {
+        int checkedValues = 0;
+        foreach (var v in Read("kdf.json").GetProperty("vectors").EnumerateArray())
+        {
+            var prf = v.GetProperty("prf").GetString() == "HMAC-SHA384" ? HashAlgorithmName.SHA384 : HashAlgorithmName.SHA256;
+            byte[] secret = Hex(v, "shse"), context = Hex(v, "context_rand");
+            if (v.TryGetProperty("sevk", out _))
+            {
+                Assert.Equal(Hex(v, "sevk"), KeySchedule.Derive(prf, secret, context, v.GetProperty("L_bits").GetInt32()));
+                if (CipherSuite.Find(v.GetProperty("cipher_suite").GetInt32()) is { } suite)
+                    Assert.Equal(Hex(v, "sevk"), suite.Derive(secret, context).Material.Reveal().ToArray());
+                checkedValues++;
+            }
+            else
+            {
+                var layout = v.GetProperty("layout_reference");
+                byte[] expected = [.. Hex(layout, "sek"), .. Hex(layout, "svk")];
+                Assert.Equal(expected, KeySchedule.Derive(prf, secret, context, expected.Length * 8));
+                checkedValues++;
+            }
+        }
+        Assert.Equal(36, checkedValues);
+    }
+
+    [Fact]
+    public void Sealed_messages_are_the_published_ones_and_other_suites_are_refused()
+    {
+        int known = 0, refused = 0;
+        foreach (var v in Read("cose-encryption.json").GetProperty("vectors").EnumerateArray())
+        {
+            int number = v.GetProperty("cipher_suite").GetInt32();
+            byte[] message = Hex(v, "message");
+            if (CipherSuite.Find(number) is { } suite)
+            {
+                using var keys = suite.Restore(new SecretBytes(Hex(v, "sevk")));
+                Assert.Equal(Hex(v, "plaintext"), keys.Open(message, "test"));
+                Assert.Equal(message, keys.Seal(Hex(v, "plaintext"), new RecordedRandomness().Value("TO2.IV", Hex(v, "iv"))).ToArray());
+                known++;
+            }
+            else
+            {
+                Assert.Equal("101", Assert.Throws<FdoException>(() => CipherSuite.Require(number)).Error);
+                using var other = CipherSuite.A128Gcm.Restore(new SecretBytes(new byte[16]));
+                Assert.Equal("100", Assert.Throws<FdoException>(() => other.Open(message, "test")).Error);
+                refused++;
+            }
+        }
+        Assert.Equal((2, 6), (known, refused));
+    }
+
+    [Fact]
+    public void The_published_conformance_voucher_is_valid_and_belongs_to_the_published_key()
+    {
+        var v = Read("voucher-fido-conformance-example.json");
+        var raw = Hex(v, "voucher");
+        var voucher = OwnershipVoucher.Parse(raw);
+        using var owner = SigningKeys.ImportPrivate(Hex(v, "owner_key_pkcs8"));
+        var diagnosis = VoucherVerifier.Verify(voucher, new VoucherPolicy { Owner = FdoPublicKey.From(owner) });
+        Assert.Null(diagnosis.FirstFailure);
+        Assert.Equal(3, voucher.Entries.Length);
+        Assert.Equal(v.GetProperty("decoded").GetProperty("device_info").GetString(), voucher.Header.DeviceInfo);
+        Assert.Equal(v.GetProperty("decoded").GetProperty("guid").GetString(), voucher.Guid.ToString("N"));
+        Assert.Equal(3 * 4, diagnosis.Findings.Count(f => f.Entry is not null));
+        var read = VoucherFile.Read(System.Text.Encoding.ASCII.GetBytes(VoucherFile.ToPem(voucher) + owner.ExportPkcs8PrivateKeyPem()), out var key);
+        Assert.Equal(raw, read.Raw.ToArray());
+        Assert.Equal(owner.ExportPkcs8PrivateKey(), key!.Reveal().ToArray());
+    }
+}
