@@ -51,14 +51,19 @@ public sealed class TlsTests
     [Fact]
     public async Task A_pinned_issuer_that_is_merely_sent_along_proves_nothing()
     {
-        // The impostor's issuer has the same name; the genuine certificate is put into the chain that it shows.
-        var stolen = System.Net.Security.SslStreamCertificateContext.Create(_rogue.Leaf("localhost"), [_ours.Middle, _ours.Root], offline: true);
-        await using var host = await StartAsync(new ListenerOptions { Name = "tls", Certificate = _ => stolen });
-        foreach (var pin in new[] { _ours.Middle.RawData, _ours.Root.RawData })
+        // The impostor's issuer has the same name as ours, or another; the genuine certificates are put into the chain that it shows.
+        foreach (var impostor in new[] { _rogue, new Authority("another") })
         {
-            var client = new Client(host.EndPoint.Port, PinnedTo(pin), host: "localhost");
-            client.Connection.Send(new Word("secret"), default);
-            Assert.False((await client.NextAsync<CarrierFault>()).AfterRequestWasSent);
+            var stolen = System.Net.Security.SslStreamCertificateContext.Create(impostor.Leaf("localhost"), [_ours.Middle, _ours.Root], offline: true);
+            await using var host = await StartAsync(new ListenerOptions { Name = "tls", Certificate = _ => stolen });
+            foreach (var pin in new[] { _ours.Middle.RawData, _ours.Root.RawData })
+            {
+                var client = new Client(host.EndPoint.Port, PinnedTo(pin), host: "localhost");
+                client.Connection.Send(new Word("secret"), default);
+                var fault = await client.NextAsync<CarrierFault>();
+                Assert.False(fault.AfterRequestWasSent);
+                Assert.Contains("not trusted", fault.Reason, StringComparison.Ordinal);
+            }
         }
         Assert.Equal(0, _role.Calls.Reader.Count);
     }
