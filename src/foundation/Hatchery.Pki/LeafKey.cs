@@ -21,7 +21,7 @@ public static class LeafKey
             field = "tbsCertificate";
             var content = signed.ReadSequence();
             field = "version";
-            if (content.PeekTag() == s_version)
+            if (content.HasData && content.PeekTag() == s_version)
                 content.ReadEncodedValue();
             field = "serialNumber";
             content.ReadIntegerBytes();
