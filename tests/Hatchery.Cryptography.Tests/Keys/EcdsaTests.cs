@@ -216,7 +216,11 @@ public sealed class EcdsaTests
         SigningKeys.Generate(ECCurve.NamedCurves.nistP384).Dispose();
         Assert.Equal(new SortedDictionary<string, int>
         {
-            ["agree P-256"] = 1, ["generate P-256"] = 2, ["generate P-384"] = 1, ["sign P-384"] = 1, ["verify P-384"] = 2,
+            ["agree P-256"] = 1,
+            ["generate P-256"] = 2,
+            ["generate P-384"] = 1,
+            ["sign P-384"] = 1,
+            ["verify P-384"] = 2,
         }, new SortedDictionary<string, int>(ledger));
     }
 }
