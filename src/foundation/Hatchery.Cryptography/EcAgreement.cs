@@ -40,11 +40,11 @@ public sealed unsafe class EcAgreement : AgreementKey
         bool done;
         // The context holds the peer's key: it is gone before the next agreement puts another point into it.
         using (var context = NativeCurve.Made(LibCrypto.EVP_PKEY_CTX_new(_key, 0)))
-        fixed (byte* p = x)
-        {
-            done = LibCrypto.EVP_PKEY_derive_init(context) == 1 && LibCrypto.EVP_PKEY_derive_set_peer_ex(context, peer, 0) == 1
-                && LibCrypto.EVP_PKEY_derive(context, p, ref length) == 1 && length == (nuint)x.Length;
-        }
+            fixed (byte* p = x)
+            {
+                done = LibCrypto.EVP_PKEY_derive_init(context) == 1 && LibCrypto.EVP_PKEY_derive_set_peer_ex(context, peer, 0) == 1
+                    && LibCrypto.EVP_PKEY_derive(context, p, ref length) == 1 && length == (nuint)x.Length;
+            }
         _curve.ReturnPeer(peer);
         return done ? x : throw LibCrypto.Failure("The key agreement failed.");
     }

@@ -9,11 +9,11 @@ internal sealed unsafe class NativeCurve
     private static readonly byte[] s_ecPublicKeyOid = [0x06, 0x07, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01];
 
     // Read only after start-up, but for the pools of native objects.
-    public static readonly NativeCurve P256 = new("P-256", "nistP256", 256, 415, ECCurve.NamedCurves.nistP256, [0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07],
+    public static readonly NativeCurve P256 = new("P-256", 256, 415, "1.2.840.10045.3.1.7", [0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07],
         "FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551");
-    public static readonly NativeCurve P384 = new("P-384", "nistP384", 384, 715, ECCurve.NamedCurves.nistP384, [0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x22],
+    public static readonly NativeCurve P384 = new("P-384", 384, 715, "1.3.132.0.34", [0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x22],
         "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973");
-    public static readonly NativeCurve P521 = new("P-521", "nistP521", 521, 716, ECCurve.NamedCurves.nistP521, [0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x23],
+    public static readonly NativeCurve P521 = new("P-521", 521, 716, "1.3.132.0.35", [0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x23],
         "01FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFA51868783BF2F966B7FCC0148F709A5D03BB5C9B8899C47AEBB6FB71E91386409");
     public static readonly NativeCurve[] All = [P256, P384, P521];
 
@@ -24,9 +24,10 @@ internal sealed unsafe class NativeCurve
     private readonly HandlePool<EvpContext> _generators;
     private readonly HandlePool<EvpKey> _peers;
 
-    private NativeCurve(string name, string friendlyName, int bits, int nid, ECCurve curve, byte[] oid, string order)
+    private NativeCurve(string name, int bits, int nid, string curve, byte[] oid, string order)
     {
-        (Name, FriendlyName, Bits, Width, Curve) = (name, friendlyName, bits, (bits + 7) / 8, curve);
+        // By value: CopyWithPrivateKey compares the names that this gives.
+        (Name, Bits, Width, Curve) = (name, bits, (bits + 7) / 8, ECCurve.CreateFromValue(curve));
         (_nid, _group, _order) = (nid, [.. System.Text.Encoding.ASCII.GetBytes(name), 0], Convert.FromHexString(order));
         SpkiPrefix = Prefix(oid, PointLength);
         _template = new(() => FromData([], [], LibCrypto.SelectParameters));
@@ -37,7 +38,6 @@ internal sealed unsafe class NativeCurve
 
     /// <summary>"P-256", as operations are counted and as OpenSSL calls the group.</summary>
     public string Name { get; }
-    public string FriendlyName { get; }
     public int Bits { get; }
     /// <summary>Bytes of a coordinate and of a scalar.</summary>
     public int Width { get; }
@@ -53,7 +53,7 @@ internal sealed unsafe class NativeCurve
         {
             foreach (var known in All)
             {
-                if (curve.Oid.Value is { } oid ? oid == known.Curve.Oid.Value : curve.Oid.FriendlyName == known.FriendlyName)
+                if (curve.Oid.Value == known.Curve.Oid.Value)
                     return known;
             }
         }

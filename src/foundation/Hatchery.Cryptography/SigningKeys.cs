@@ -25,57 +25,28 @@ public static class SigningKeys
 
     /// <param name="pkcs8">DER, unencrypted.</param>
     /// <exception cref="CryptographicException">No EC key of a supported named curve, or something follows it.</exception>
-    public static ECDsa ImportPrivate(ReadOnlySpan<byte> pkcs8)
-    {
-        using var platform = ECDsa.Create();
-        try
-        {
-            platform.ImportPkcs8PrivateKey(pkcs8, out int read);
-            if (read != pkcs8.Length)
-                throw new CryptographicException("Bytes follow the private key.");
-        }
-        catch (AsnContentException e)
-        {
-            throw new CryptographicException("Not a PKCS#8 private key.", e);
-        }
-        return FromPlatform(platform);
-    }
+    public static ECDsa ImportPrivate(ReadOnlySpan<byte> pkcs8) => Private(pkcs8, isPkcs8: true);
 
-    /// <param name="pem">One block: PRIVATE KEY (PKCS#8), EC PRIVATE KEY (RFC 5915) or PUBLIC KEY, unencrypted; text around it is ignored.</param>
+    /// <param name="pem">Its first block PRIVATE KEY (PKCS#8), EC PRIVATE KEY (RFC 5915) or PUBLIC KEY, unencrypted; what is around it is ignored.</param>
     /// <exception cref="CryptographicException">No such block, or no key of a supported curve.</exception>
     public static ECDsa FromPem(string pem)
     {
-        using var platform = ECDsa.Create();
-        try
+        for (var rest = pem.AsSpan(); PemEncoding.TryFind(rest, out var fields); rest = rest[fields.Location.End..])
         {
-            for (var rest = pem.AsSpan(); PemEncoding.TryFind(rest, out var fields); rest = rest[fields.Location.End..])
+            var label = rest[fields.Label];
+            if (label is not ("PRIVATE KEY" or "EC PRIVATE KEY" or "PUBLIC KEY"))
+                continue;
+            byte[] der = new byte[fields.DecodedDataLength];
+            try
             {
-                var label = rest[fields.Label];
-                if (label is not ("PRIVATE KEY" or "EC PRIVATE KEY" or "PUBLIC KEY"))
-                    continue;
-                byte[] der = Convert.FromBase64String(rest[fields.Base64Data].ToString());
-                try
-                {
-                    switch (label)
-                    {
-                        case "PUBLIC KEY":
-                            return ImportPublic(der);
-                        case "PRIVATE KEY":
-                            return ImportPrivate(der);
-                        default:
-                            platform.ImportECPrivateKey(der, out _);
-                            return FromPlatform(platform);
-                    }
-                }
-                finally
-                {
-                    CryptographicOperations.ZeroMemory(der);
-                }
+                if (!Convert.TryFromBase64Chars(rest[fields.Base64Data], der, out int length) || length != der.Length)
+                    break;
+                return label is "PUBLIC KEY" ? ImportPublic(der) : Private(der, label is "PRIVATE KEY");
             }
-        }
-        catch (AsnContentException e)
-        {
-            throw new CryptographicException("The PEM block holds no key.", e);
+            finally
+            {
+                CryptographicOperations.ZeroMemory(der);
+            }
         }
         throw new CryptographicException("No PEM block PRIVATE KEY, EC PRIVATE KEY or PUBLIC KEY was found.");
     }
@@ -104,6 +75,27 @@ public static class SigningKeys
     }
 
     private static NativeEcdsa Public(NativeCurve curve, ReadOnlySpan<byte> point) => new(curve, curve.FromPoint(point), point.ToArray(), isPrivate: false);
+
+    private static NativeEcdsa Private(ReadOnlySpan<byte> der, bool isPkcs8)
+    {
+        using var platform = ECDsa.Create();
+        try
+        {
+            int read;
+            if (isPkcs8)
+                platform.ImportPkcs8PrivateKey(der, out read);
+            else
+                platform.ImportECPrivateKey(der, out read);
+            if (read != der.Length)
+                throw new CryptographicException("Bytes follow the private key.");
+        }
+        // A curve that the platform does not know is not only reported as the documentation says.
+        catch (Exception e) when (e is AsnContentException or PlatformNotSupportedException or ArgumentException)
+        {
+            throw new CryptographicException("Not an elliptic-curve private key.", e);
+        }
+        return FromPlatform(platform);
+    }
 
     private static NativeEcdsa FromPlatform(ECDsa platform)
     {
