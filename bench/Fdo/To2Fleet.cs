@@ -24,18 +24,17 @@ internal static class To2Fleet
         var rendezvous = RendezvousText.Parse($"http://127.0.0.1:{port};bypass");
         var manufacturerKey = FdoPublicKey.From(manufacturer);
         var ownerKey = FdoPublicKey.From(owner);
-        // Devices of one process share an attestation key: nobody on the server's side can tell, and it saves minutes.
-        using var attestation = ECDsa.Create(Curve(curve));
-        var csr = new CertificateRequest("CN=bench", attestation, HashAlgorithmName.SHA256).CreateSigningRequest();
-        ImmutableArray<ReadOnlyMemory<byte>> chain = [authority.Issue(Pkcs10.Parse(csr), CertificateProfile.Device("bench"), DateTimeOffset.UtcNow, TimeSpan.FromDays(3000), chance), .. authority.Chain];
-        var type = FdoPublicKey.TypeOf(attestation.ExportSubjectPublicKeyInfo())!.Value;
-        var privateKey = new SecretBytes(attestation.ExportPkcs8PrivateKey());
         File.WriteAllText(Path.Combine(folder, "owner.key"), owner.ExportPkcs8PrivateKeyPem());
         using var vouchers = new BinaryWriter(File.Create(Path.Combine(folder, "vouchers.bin")));
         using var devices = new BinaryWriter(File.Create(Path.Combine(folder, "devices.bin")));
         using var sealer = new AesGcmSealer(new byte[32], chance);
         for (int i = 0; i < count; i++)
         {
+            using var attestation = ECDsa.Create(Curve(curve));
+            var csr = new CertificateRequest("CN=bench", attestation, HashAlgorithmName.SHA256).CreateSigningRequest();
+            ImmutableArray<ReadOnlyMemory<byte>> chain =
+                [authority.Issue(Pkcs10.Parse(csr), CertificateProfile.Device($"bench-{i}"), DateTimeOffset.UtcNow, TimeSpan.FromDays(3000), chance), .. authority.Chain];
+            var type = FdoPublicKey.TypeOf(attestation.ExportSubjectPublicKeyInfo())!.Value;
             var secret = new SecretBytes(chance.Bytes(32, "bench"));
             var header = VoucherExtension.NewHeader(Guid.NewGuid(), rendezvous, "bench", manufacturerKey, chain);
             var voucher = new OwnershipVoucher(header, VoucherHmac.Compute(VoucherHmac.MacFor(type, manufacturerKey.Type), secret, header), chain);
@@ -44,7 +43,7 @@ internal static class To2Fleet
             var credential = DeviceCredential.Blank with
             {
                 ProtocolVersion = FdoVersion.Protocol, HmacSecret = secret, DeviceInfo = "bench", Guid = header.Guid, RendezvousInfo = rendezvous.Raw,
-                PublicKeyHash = FdoHash.Of(VoucherHmac.HashFor(type, manufacturerKey.Type), manufacturerKey.Raw.Span).Raw, AttestationKey = privateKey, SerialNumber = "bench",
+                PublicKeyHash = FdoHash.Of(VoucherHmac.HashFor(type, manufacturerKey.Type), manufacturerKey.Raw.Span).Raw, AttestationKey = new SecretBytes(attestation.ExportPkcs8PrivateKey()), SerialNumber = $"bench-{i}",
                 OwnerKeyType = (int)manufacturerKey.Type,
             };
             Write(devices, DeviceCredential.Schema.Write(credential, sealer, new("device")));

@@ -29,7 +29,7 @@ internal static class To2Server
         using var read = ECDsa.Create();
         read.ImportFromPem(await File.ReadAllTextAsync(Path.Combine(folder, "owner.key")));
         var keys = new OwnerKeys(SigningKeys.ImportPrivate(read.ExportPkcs8PrivateKey()));
-        await using var store = await SqliteStore.OpenAsync(Path.Combine(folder, "bench.db"), new AesGcmSealer(new byte[32], chance), TimeProvider.System);
+        await using var store = args.Contains("--memory") || Environment.GetEnvironmentVariable("BENCH_MEMORY") == "1" ? new RecordStore(new MemoryBackend(TimeProvider.System), new AesGcmSealer(new byte[32], chance)) : await SqliteStore.OpenAsync(Path.Combine(folder, "bench.db"), new AesGcmSealer(new byte[32], chance), TimeProvider.System);
         var clock = new Transports.SystemClock();
         var vouchers = new OwnerVouchers(store, keys, new VoucherPolicy(), chance);
         await Parallel.ForEachAsync(To2Fleet.Read(Path.Combine(folder, "vouchers.bin")), new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (raw, cancel) =>

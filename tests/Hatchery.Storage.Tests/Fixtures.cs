@@ -1,6 +1,9 @@
 using System.Collections.Immutable;
 using System.Security.Cryptography;
 
+// File modes, and where Debian has PostgreSQL.
+[assembly: System.Runtime.Versioning.SupportedOSPlatform("linux")]
+
 namespace Hatchery.Storage.Tests;
 
 /// <summary>A record as protocols have them: text, a number, a secret, an index.</summary>

@@ -24,19 +24,20 @@ public sealed class MemoryStoreTests : StoreTests
     public void Everything_completes_within_the_call_and_who_waits_goes_on_within_the_put()
     {
         // On a thread of its own: a test's thread may have a context that continuations are posted to.
+        var cancel = Cancel;
         Exception? fault = null;
         var thread = new System.Threading.Thread(() => fault = Record.Exception(() =>
         {
             var unit = Begin();
             unit.Insert(Gadget.Schema, new("a"), new Gadget("lamp", Pin: new SecretText("1")));
             unit.Report(Facts.Seen("a", ["a"]));
-            Assert.True(unit.CommitAsync(default).IsCompletedSuccessfully);
-            Assert.True(Begin().GetAsync(Gadget.Schema, new("a"), default).IsCompletedSuccessfully);
-            Assert.True(Store.Sessions.PutAsync("talk", "a", new Talk(1, ""), TimeSpan.FromMinutes(1), default).IsCompletedSuccessfully);
-            Assert.True(Store.Sessions.TakeAsync<Talk>("talk", "a", default).IsCompletedSuccessfully);
-            var second = Store.Sessions.TakeAsync<Talk>("talk", "a", default);
+            Assert.True(unit.CommitAsync(cancel).IsCompletedSuccessfully);
+            Assert.True(Begin().GetAsync(Gadget.Schema, new("a"), cancel).IsCompletedSuccessfully);
+            Assert.True(Store.Sessions.PutAsync("talk", "a", new Talk(1, ""), TimeSpan.FromMinutes(1), cancel).IsCompletedSuccessfully);
+            Assert.True(Store.Sessions.TakeAsync<Talk>("talk", "a", cancel).IsCompletedSuccessfully);
+            var second = Store.Sessions.TakeAsync<Talk>("talk", "a", cancel);
             Assert.False(second.IsCompleted);
-            _ = Store.Sessions.PutAsync("talk", "a", new Talk(2, ""), TimeSpan.FromMinutes(1), default);
+            _ = Store.Sessions.PutAsync("talk", "a", new Talk(2, ""), TimeSpan.FromMinutes(1), cancel);
             Assert.True(second.IsCompletedSuccessfully);
         }));
         thread.Start();

@@ -199,7 +199,7 @@ public sealed class SqliteStoreTests : StoreTests
             await child.WaitForExitAsync(Cancel);
             await InitializeAsync();
             var there = (await Begin().FindAsync(Gadget.Schema, "owner", "child", 1_000_000, Cancel)).Select(g => g.Key.Value).ToHashSet();
-            Assert.Empty(acknowledged.Where(k => !there.Contains(k)));
+            Assert.DoesNotContain(acknowledged, k => !there.Contains(k));
             Assert.Equal((there.Count, null), await AuditChain.VerifyAsync(Store.Registry, Cancel) is var (head, broken) ? (head.Number, broken) : default);
             await Store.DisposeAsync();
         }

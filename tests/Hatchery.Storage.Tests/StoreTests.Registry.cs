@@ -75,6 +75,20 @@ public abstract partial class StoreTests
     }
 
     [Fact]
+    public async Task Who_proves_one_name_does_not_get_the_entry_of_another_that_it_only_says()
+    {
+        await ReportAsync(Seen("w", []), Admitted("w", "factory"));
+        var waiting = (await FindAsync("w"))!;
+        await ReportAsync(Seen("w", ["p"], "w"));
+        Assert.Equal((waiting.Id, "admitted"), await FindAsync("w") is { } w ? (w.Id, w.State) : default);
+        Assert.Equal((false, "seen"), await FindAsync("p") is { } p ? (p.Id == waiting.Id, p.State) : default);
+        // A waiting entry is taken up by whichever of its names is proven, also if that is not the subject.
+        await ReportAsync(Seen("q", [], "x"), Seen("x", ["x", "q"]));
+        Assert.Equal((await FindAsync("q"))!.Id, (await FindAsync("x"))!.Id);
+        Assert.Equal(3, (await Store.Registry.ListAsync(null, 10, Cancel)).Length);
+    }
+
+    [Fact]
     public async Task Facts_set_state_profile_owner_and_names()
     {
         await ReportAsync(Seen("a", ["a"]), Admitted("a", "factory"), new Fact.OwnerChanged(Id("a"), "", "ann"), new Fact.Renamed(Id("a"), Id("b")), Seen("c", ["c"]));
@@ -100,6 +114,14 @@ public abstract partial class StoreTests
         Assert.All(audit, e => Assert.Equal((null, "serial:u", "test", null), (e.Device, e.Subject, e.Listener, e.Remote)));
         Assert.Equal("""{"error":"100","field":"nonce","sentence":"The nonce is another one."}""", audit[4].Detail);
         Assert.Equal(Clock.GetUtcNow(), audit[0].At);
+    }
+
+    [Fact]
+    public async Task Facts_reported_at_once_never_conflict()
+    {
+        await Task.WhenAll(Enumerable.Range(0, 100).Select(i => Task.Run(() => ReportAsync(Seen($"{i % 10}", [$"{i % 10}"]), Admitted($"{i % 10}", "p")))));
+        Assert.Equal((200L, null), await AuditChain.VerifyAsync(Store.Registry, Cancel) is var (head, broken) ? (head.Number, broken) : default);
+        Assert.Equal(10, (await Store.Registry.ListAsync(null, 100, Cancel)).Length);
     }
 
     [Fact]

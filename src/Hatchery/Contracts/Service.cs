@@ -39,6 +39,10 @@ public sealed class Caller
     /// <summary>RFC 5929, TLS 1.2 only; empty otherwise.</summary>
     public ReadOnlyMemory<byte> TlsUnique { get; init; }
     public ImmutableArray<Layer> Layers { get; init; } = [];
+    /// <summary>Of the captured frames that brought the request, and of those that will carry the answer; 0 without capture.</summary>
+    public Tag RequestFrames { get; init; }
+    /// <inheritdoc cref="RequestFrames"/>
+    public Tag AnswerFrames { get; init; }
 
     /// <summary>What was reported and committed while this request was handled; read by the driver.</summary>
     public IReadOnlyList<Fact> Facts => _facts ?? (IReadOnlyList<Fact>)[];

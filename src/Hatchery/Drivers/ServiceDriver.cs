@@ -62,13 +62,17 @@ public sealed class ServiceDriver(IService service, Actor here, Func<Player, Act
         return answer;
     }
 
-    private void See(IMessage message, Way way, ReadOnlySpan<byte> bytes, Caller caller, Medium medium) => witness.Saw(new Sighting
+    private void See(IMessage message, Way way, ReadOnlySpan<byte> bytes, Caller caller, Medium medium)
     {
-        Kind = message.Kind, Way = way, At = caller.Now, Session = caller.Session, Here = here,
-        Peer = peerOf(way == Way.Sent ? message.Kind.To : message.Kind.From), Medium = medium,
-        Layers = message.Protection == Protection.Clear ? caller.Layers : caller.Layers.Add(new Layer("message", message.Protection)),
-        Message = message, Bytes = bytes,
-    });
+        var frames = way == Way.Sent ? caller.AnswerFrames : caller.RequestFrames;
+        witness.Saw(new Sighting
+        {
+            Kind = message.Kind, Way = way, At = caller.Now, Session = caller.Session, Here = here,
+            Peer = peerOf(way == Way.Sent ? message.Kind.To : message.Kind.From), Medium = medium,
+            Layers = message.Protection == Protection.Clear ? caller.Layers : caller.Layers.Add(new Layer("message", message.Protection)),
+            Frames = new ReadOnlySpan<Tag>(in frames), Message = message, Bytes = bytes,
+        });
+    }
 }
 
 /// <summary>A service as an HTTP role, through its binding.</summary>

@@ -89,21 +89,21 @@ internal sealed class RoleMiddleware(RoleTable table, string? listener, bool las
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size && size.MaxRequestBodySize is { } most && most < limit)
             size.MaxRequestBodySize = limit;
         var stream = context.Request.Body;
-        var body = new byte[Math.Min(declared ?? 4096, Believed)];
+        var body = new byte[Math.Min(declared ?? Math.Min(4096, limit + 1L), Believed)];
         for (int length = 0; ;)
         {
             if (length == body.Length)
             {
                 if (length == declared)
                     return body;
-                if (length > limit)
-                    return null;
                 Array.Resize(ref body, (int)Math.Min(length * 2L, declared ?? limit + 1L));
             }
             int n = await stream.ReadAsync(body.AsMemory(length), context.RequestAborted);
             if (n == 0)
-                return length > limit ? null : body.AsMemory(0, length);
+                return body.AsMemory(0, length);
             length += n;
+            if (length > limit)
+                return null;
         }
     }
 

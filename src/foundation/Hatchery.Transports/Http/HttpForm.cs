@@ -43,7 +43,7 @@ internal static class HttpForm
         if (declared > limit)
             throw new TooLargeException(limit);
         await using var stream = await response.Content.ReadAsStreamAsync(cancel);
-        var body = new byte[declared ?? 4096];
+        var body = new byte[declared ?? Math.Min(4096, limit + 1L)];
         int length = 0;
         while (true)
         {
@@ -51,17 +51,15 @@ internal static class HttpForm
             {
                 if (declared is not null)
                     break;
-                if (length > limit)
-                    throw new TooLargeException(limit);
-                Array.Resize(ref body, Math.Min(length * 2, limit + 1));
+                Array.Resize(ref body, (int)Math.Min(length * 2L, limit + 1L));
             }
             int n = await stream.ReadAsync(body.AsMemory(length), cancel);
             if (n == 0)
                 break;
             length += n;
+            if (length > limit)
+                throw new TooLargeException(limit);
         }
-        if (length > limit)
-            throw new TooLargeException(limit);
         return new PlainHttpResponse((int)response.StatusCode, headers, body.AsMemory(0, length));
     }
 }
