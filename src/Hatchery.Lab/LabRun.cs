@@ -16,7 +16,8 @@ public sealed record HeldItem(string Item, BeliefKind Kind, bool Secret, ReadOnl
 /// <param name="From">The instance of the actor that sent it; "" if it belongs to nobody who is known.</param>
 /// <param name="Payload">Without the headers of the medium.</param>
 /// <param name="Size">On the medium, headers included.</param>
-public sealed record CapturedFrame(TimeSpan At, string Medium, string Flow, string From, string To, ReadOnlyMemory<byte> Payload, int Size, bool Repeats);
+/// <param name="Tag">Of its sender: ties it to a message; 0: to none.</param>
+public sealed record CapturedFrame(TimeSpan At, string Medium, string Flow, string From, string To, ReadOnlyMemory<byte> Payload, int Size, bool Repeats, Tag Tag);
 
 /// <summary>What a network counted.</summary>
 /// <param name="Frames">Datagrams, segments or radio frames sent, lost ones included.</param>

@@ -53,7 +53,7 @@ public abstract record ReportBlock(string Id, string Title)
 /// <param name="Phases">Of each step, in order.</param>
 public sealed record LaneGroup(string Name, ImmutableArray<Phase> Phases, ImmutableArray<string> StepNames, ImmutableArray<Lane> Lanes);
 
-/// <param name="Start">Index of the first step, from 0.</param>
+/// <param name="Spans">Indexes of first and last step, from 0.</param>
 public sealed record Lane(string Word, WordUse Use, ImmutableArray<(int Start, int End)> Spans);
 
 /// <param name="Anchor">Of the step.</param>

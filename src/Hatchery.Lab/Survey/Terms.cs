@@ -7,7 +7,7 @@ namespace Hatchery.Lab;
 /// <param name="Violation">Null if both ends occur, in order.</param>
 public sealed record Coverage(Span Span, int Start, int End, int Steps, long Bytes, TimeSpan Time, string? Violation);
 
-/// <param name="InOrder">Of every complete run: the spans that were violated there.</param>
+/// <param name="Violations">Of all complete runs.</param>
 public sealed record TermFinding(Term Term, ImmutableArray<Coverage> Coverage, ImmutableArray<string> Violations);
 
 public static class Terms
