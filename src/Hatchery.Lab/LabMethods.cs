@@ -7,6 +7,7 @@ public static class LabMethods
 {
     public static ImmutableArray<ILabProtocol> All =>
     [
+        new Protocols.FdoLab(),
     ];
 
     /// <param name="ids">Ids of protocols or of methods; empty: all. Throws <see cref="ArgumentException"/> for an id that is neither.</param>
