@@ -228,21 +228,26 @@ internal sealed class FdoAttacks(FdoWorld world)
         var former = device.State.Guid;
         FdoLab.HandOver(world, device, seller, buyer);
         FdoLab.Require(world.PowerOn(device), "the buyer's onboarding");
+        var (taken, reason) = FormerOwnerTries(device, seller, buyer);
+        return world.Finish(device, new LabOutcome(taken ? Result.Works : Result.Refused,
+            taken ? "the device came back to its former owner" : $"the device, which went by {(former == device.State.Guid ? "the same" : "another")} GUID in the former owner's time, refused ({reason})"));
+    }
+
+    /// <summary>The former owner has its key and its services still, and the device's certificate; it makes the best voucher it can for the GUID of today.</summary>
+    public (bool Taken, string Reason) FormerOwnerTries(FdoDevice device, FdoSite former, FdoSite now)
+    {
         device.Reset();
-        // What the seller still has: the replacement voucher of its time, for another GUID; it says that it is for this one.
         var old = world.VoucherOf(device);
-        var header = VoucherExtension.NewHeader(device.State.Guid, old.Header.RendezvousInfo, "model", seller.PublicKey, old.DevCertChain);
+        var header = VoucherExtension.NewHeader(device.State.Guid, old.Header.RendezvousInfo, "model", former.PublicKey, old.DevCertChain);
         using var guessed = new SecretBytes(world.Chance.Bytes(32, "former owner's guess"));
-        var made = VoucherExtension.Extend(new OwnershipVoucher(header, VoucherHmac.Compute(VoucherHmac.MacFor(seller.PublicKey.Type, seller.PublicKey.Type), guessed, header), old.DevCertChain),
-            seller.Key, seller.PublicKey, world.Chance);
-        seller.Forge(made);
-        FdoLab.Require(seller.Register(made, "rv.owner-1.test"), "the former owner's TO0");
-        var undo = Hijack(seller, buyer);
+        var mac = VoucherHmac.Compute(VoucherHmac.MacFor(former.PublicKey.Type, former.PublicKey.Type), guessed, header);
+        var made = VoucherExtension.Extend(new OwnershipVoucher(header, mac, old.DevCertChain), former.Key, former.PublicKey, world.Chance);
+        former.Forge(made);
+        FdoLab.Require(former.Register(made, $"rv.{former.Name}.test"), "the former owner's TO0");
+        var undo = Hijack(former, now);
         var outcome = world.PowerOn(device);
         undo();
-        bool taken = outcome.Succeeded && seller.Owns(device);
-        return world.Finish(device, new LabOutcome(taken ? Result.Works : Result.Refused,
-            taken ? "the device came back to its former owner" : $"the device, which went by {(former == device.State.Guid ? "the same" : "another")} GUID in the former owner's time, refused ({outcome.Reason})"));
+        return (outcome.Succeeded && former.Owns(device), outcome.Reason);
     }
 
     /// <summary>Once the attacker is gone, can the owner still have its device?</summary>

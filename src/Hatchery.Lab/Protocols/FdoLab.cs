@@ -88,7 +88,7 @@ public sealed class FdoLab : ILabProtocol
         bool saved = world.PowerOn(device).Succeeded;
         return world.Finish(device, new LabOutcome(saved ? Result.Refused : Result.DeviceLost,
             $"the reset device asks for its last owner and gets no further ({refused})" + (saved ? "; it works again once the owner extends the voucher" : "; and the owner cannot get it back"),
-            "everything: the device knows nobody else"));
+            saved ? "onboard it again" : "nothing"));
     }
 
     private static LabRun Resale(FdoWorld world, bool manufacturerGone)
@@ -104,10 +104,16 @@ public sealed class FdoLab : ILabProtocol
         if (outcome.Succeeded)
             outcome = world.Use(device);
         bool moved = outcome.Succeeded && buyer.Owns(device);
+        string former = "everything";
+        if (moved)
+        {
+            var (taken, reason) = new FdoAttacks(world).FormerOwnerTries(device, seller, buyer);
+            former = taken ? "take it back" : $"nothing: tried once more under its old key, the device refused it ({reason})";
+        }
         return world.Finish(device, new LabOutcome(moved ? Result.Works : Result.Refused,
             moved ? "the seller extended the replacement voucher, the buyer registered at the seller's rendezvous server, and the device took the buyer's credential"
                 + (manufacturerGone ? "; nothing of the manufacturer's was up" : "") : outcome.Reason,
-            moved ? "nothing: its voucher names a GUID and a key that the device has replaced" : "everything"));
+            former));
     }
 
     private static LabRun SaleWithoutSeller(FdoWorld world)

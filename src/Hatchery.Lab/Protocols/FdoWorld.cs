@@ -96,7 +96,14 @@ internal sealed class FdoWorld : IAdmission
         var session = NewSession();
         Witness.Saw(new Sighting
         {
-            Kind = kind, Way = Way.Sent, At = Loop.Now, Session = session, Here = from, Peer = to, Medium = new Medium(kind.Act.ToString(), IsHuman: true), Layers = [],
+            Kind = kind,
+            Way = Way.Sent,
+            At = Loop.Now,
+            Session = session,
+            Here = from,
+            Peer = to,
+            Medium = new Medium(kind.Act.ToString(), IsHuman: true),
+            Layers = [],
         });
         return session;
     }
@@ -149,7 +156,10 @@ internal sealed class FdoWorld : IAdmission
         var act = Act(FdoSteps.PowerOn, new Actor(FdoPlayers.Installer, "installer", "owner"), device.Actor);
         var outcome = device.Run(s => new OnboardingDevice(s, new DeviceOptions
         {
-            Facts = new DeviceFacts("Linux", "x86_64", "12", "model"), Modules = ["fdo.download"], Rounds = _conditions.Loss > 0 ? 20 : rounds, RoundDelay = TimeSpan.FromSeconds(30),
+            Facts = new DeviceFacts("Linux", "x86_64", "12", "model"),
+            Modules = ["fdo.download"],
+            Rounds = _conditions.Loss > 0 ? 20 : rounds,
+            RoundDelay = TimeSpan.FromSeconds(30),
         }, new RendezvousAbilities(["http"]), Chance));
         Witness.Link(act, device.LastSession);
         foreach (var early in device.Pending)
@@ -251,7 +261,8 @@ internal sealed class FdoSite
         var tokens = new ServiceTokens(new SecretBytes(world.Chance.Bytes(32, $"service key of {name}")));
         _options = new OwnerOptions
         {
-            Keys = new OwnerKeys(Key), ReplacementRendezvousInfo = RendezvousText.Parse($"http://rv.{name}.test:80"),
+            Keys = new OwnerKeys(Key),
+            ReplacementRendezvousInfo = RendezvousText.Parse($"http://rv.{name}.test:80"),
             Planner = new AgentPlanner(tokens, new Uri($"http://{name}.test:8081"), new OnePlan(ServiceInfoPlan.Empty)),
             Addresses = [new To2AddressEntry(null, $"{name}.test", 80, TransportProtocol.Http)],
         };

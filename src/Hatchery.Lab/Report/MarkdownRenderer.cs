@@ -10,7 +10,7 @@ public static class MarkdownRenderer
     {
         var text = new StringBuilder();
         text.Append("# Initial security setup of IoT devices: the survey, computed\n\n");
-        text.Append(CultureInfo.InvariantCulture, $"Seed `{Escape(report.Seed)}`. Every cell was computed from a run; the numbers in brackets lead there.\n\n");
+        text.Append(CultureInfo.InvariantCulture, $"Seed `{Escape(report.Seed)}`. Every cell was computed from a run; the links in brackets lead there.\n\n");
         if (report.Live is { } live)
         {
             text.Append("**Live run over real sockets.** It differs from the simulated survey:\n\n");
@@ -56,7 +56,15 @@ public static class MarkdownRenderer
         else if (cell.Tone == Tone.Bad)
             text = $"**{text}**";
         // More than a few links would bury the cell; JSON and CSV have all.
-        return cell.Sources.IsEmpty ? text : text + string.Concat(cell.Sources.Take(3).Select((s, i) => $" [[{Words.Number(i + 1)}]](#{s})"));
+        return cell.Sources.IsEmpty ? text : text + string.Concat(cell.Sources.Take(3).Select(Link));
+    }
+
+    /// <summary>A step stands inside a text block, which has no anchors: the link leads to its ladder and names the step.</summary>
+    private static string Link(string source)
+    {
+        int at = source.LastIndexOf(".s", StringComparison.Ordinal);
+        return at > 0 && source.AsSpan(at + 2).IndexOfAnyExceptInRange('0', '9') < 0 && source.LastIndexOf(".c", at, StringComparison.Ordinal) > 0
+            ? $" [[step {source[(at + 2)..]}]](#{source[..at]})" : $" [[run]](#{source})";
     }
 
     private static void Lanes(StringBuilder text, ReportBlock.Lanes lanes)

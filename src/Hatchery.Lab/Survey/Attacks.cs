@@ -27,7 +27,7 @@ public static class Attacks
         if (runs.Of(attack) is not { } run)
             return [.. head, .. predicted, Cell.NotComputed("it was not run"), Cell.Of("")];
         if (run.Outcome.Result == Result.NotApplicable)
-            return [.. head, .. predicted, Cell.Of($"not applicable: {run.Outcome.Explanation}"), prediction.Expected == Result.NotApplicable ? Cell.Of("as predicted", Tone.Good) : Cell.Of("differs", Tone.Bad)];
+            return [.. head, .. predicted, Cell.Of($"not applicable: {run.Outcome.Explanation}", run.Id), prediction.Expected == Result.NotApplicable ? Cell.Of("as predicted", Tone.Good) : Cell.Of("differs", Tone.Bad)];
         return [.. head, .. predicted, InitialBeliefs.Attempt(run),
             run.Outcome.Result == prediction.Expected ? Cell.Of("as predicted", Tone.Good, run.Id) : Cell.Of("differs", Tone.Bad, run.Id)];
     }

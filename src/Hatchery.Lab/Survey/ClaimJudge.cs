@@ -115,7 +115,8 @@ public static class ClaimJudge
     private static Finding Category(InitialCategory category, LabRun run, Ceremony ceremony)
     {
         var found = BeliefRules.Initial(ceremony.Before);
-        return new(found.Category == category, $"{Words.Plain(found.Category)}, by {(found.By.IsEmpty ? "the lack of any" : string.Join(", ", found.By.Select(b => b.Item)))}", [run.Id]);
+        return new(found.Category == category, $"{Words.Plain(found.Category)}, by {(found.By.IsEmpty ? "the lack of any" : string.Join(", ", found.By.Select(b => b.Item)))}"
+            + (ceremony.Before.Any(b => b.Kind == BeliefKind.Certificate) ? "" : "; the device holds no certificate"), [run.Id]);
     }
 
     private static Finding Holds(ImmutableArray<string> items, LabRun run, Ceremony ceremony)

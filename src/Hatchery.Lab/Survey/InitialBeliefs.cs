@@ -97,7 +97,7 @@ public static class InitialBeliefs
 
     internal static Cell Attempt(LabRun? run) => run is null ? Cell.NotComputed("this was not tried") : run.Outcome.Result switch
     {
-        Result.NotApplicable => Cell.Of(run.Outcome.Explanation),
+        Result.NotApplicable => Cell.Of(run.Outcome.Explanation, run.Id),
         Result.Works => Cell.Of($"works: {run.Outcome.Explanation}", Tone.Bad, run.Id),
         Result.DeviceLost => Cell.Of($"device lost: {run.Outcome.Explanation}", Tone.Bad, run.Id),
         _ => Cell.Of($"refused: {run.Outcome.Explanation}", Tone.Good, run.Id),

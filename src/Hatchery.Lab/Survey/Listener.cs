@@ -18,13 +18,24 @@ public static class Listener
         var found = new List<Disclosure>();
         foreach (var hit in ListenerSearch.Find(run.Frames, list).OrderBy(h => h.Frame))
         {
-            int setup = run.Episodes.Count(e => e <= hit.Captured.At) - 1;
             var step = StepOf(run, hit.Captured);
+            int setup = SetupOf(run, step, hit.Captured.At);
             if (found.Any(f => f.Item.Item == hit.Item && f.Setup == setup && f.Step == step))
                 continue;
             found.Add(new Disclosure(byName[hit.Item], hit, setup, step, setup >= 0 && hit.Captured.At < FirstProof(run, setup)));
         }
         return [.. found];
+    }
+
+    /// <summary>By the ceremony of the step; bytes of no step by the time at which the device was switched on.</summary>
+    private static int SetupOf(LabRun run, Step? step, TimeSpan at)
+    {
+        if (step is { Phase: <= Phase.Sale })
+            return -1;
+        for (int i = 0; step is not null && i < run.Ceremonies.Length; i++)
+            if (run.Ceremonies[i].Steps.Contains(step))
+                return i;
+        return run.Episodes.Count(e => e <= at) - 1;
     }
 
     /// <summary>By the tag that ran from the message to its frames; else the last message of that sender that was under way.</summary>
@@ -44,6 +55,8 @@ public static class Listener
     /// <summary>When a role first reported a proven identifier or a decision in this setup.</summary>
     private static TimeSpan FirstProof(LabRun run, int setup)
     {
+        if (setup >= run.Episodes.Length)
+            return TimeSpan.MaxValue;
         var (from, to) = (run.Episodes[setup], setup + 1 < run.Episodes.Length ? run.Episodes[setup + 1] : TimeSpan.MaxValue);
         return run.Observations.SelectMany(p => p).OfType<Observation.FactReported>()
             .Where(f => f.At.Elapsed >= from && f.At.Elapsed < to && f.Fact is Fact.Seen { Proven.IsDefaultOrEmpty: false } or Fact.Decided)

@@ -118,7 +118,12 @@ public static class Processes
 
     private static IEnumerable<ImmutableArray<Cell>> Operations(MethodRuns runs, LabRun run, Ceremony ceremony) => ceremony.Costs.IsEmpty
         ? [[Cell.Of(runs.Method.Id), Cell.NotComputed("the key objects of this run counted nothing"), Cell.Of(""), Cell.Of("")]]
-        : ceremony.Costs.Select(c => ImmutableArray.Create(Cell.Of(runs.Method.Id), Cell.Of(c.Instance), Cell.Of(c.Operation), Cell.Of(Words.Number(c.Count), run.Id)));
+        : ceremony.Costs.Select(c => ImmutableArray.Create(Cell.Of(runs.Method.Id), Cell.Of(c.Instance), Cell.Of(c.Operation), Cell.Of(Words.Number(c.Count), run.Id)))
+            .Concat(Uncounted(ceremony).Select(o => ImmutableArray.Create(Cell.Of(runs.Method.Id), Cell.Of(""), Cell.Of(o), Cell.NotComputed("signatures were made, but no key object counted that one was verified"))));
+
+    /// <summary>Who signs wants somebody to verify: where none is counted, the key objects of the verifying side do not count.</summary>
+    private static IEnumerable<string> Uncounted(Ceremony ceremony) =>
+        ceremony.Costs.Any(c => c.Operation.StartsWith("sign ", StringComparison.Ordinal)) && !ceremony.Costs.Any(c => c.Operation.StartsWith("verify ", StringComparison.Ordinal)) ? ["verify"] : [];
 
     private static IEnumerable<ImmutableArray<Cell>> Decisions(MethodRuns runs, LabRun run)
     {
