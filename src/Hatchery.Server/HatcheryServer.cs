@@ -39,6 +39,10 @@ public sealed class HatcheryServer : IAsyncDisposable
     public Observatory Observatory { get; private init; } = null!;
     public IRecordStore Store { get; private init; } = null!;
 
+    /// <summary>Records an act of a person that this process knows of but does not take part in: a demonstration plays the installer.</summary>
+    public void SawHuman(StepKind kind, string correlator, ReadOnlyMemory<byte> value) => _sawHuman(kind, correlator, value);
+    private Action<StepKind, string, ReadOnlyMemory<byte>> _sawHuman = (_, _, _) => { };
+
     /// <summary>Where a listener is bound.</summary>
     public IPEndPoint EndPoint(string listener) => _listeners.First(l => l.Options.Name == listener).EndPoint;
 
@@ -80,7 +84,9 @@ public sealed class HatcheryServer : IAsyncDisposable
 
             var builder = WebApplication.CreateSlimBuilder();
             builder.Logging.ClearProviders();
-            builder.Logging.SetMinimumLevel(LogLevel.Information).AddFilter("Microsoft", LogLevel.Warning);
+            builder.Logging.SetMinimumLevel(LogLevel.Information).AddFilter("Microsoft", LogLevel.Warning)
+                // Data Protection serves the page's cookies only; its keys lie in the data directory, which is private.
+                .AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
             if (log is not null)
                 builder.Logging.AddProvider(new LineLogger(log));
             builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(options.DrainSeconds));
@@ -114,7 +120,7 @@ public sealed class HatcheryServer : IAsyncDisposable
 
             string? first = await FirstTokenAsync(tokens, folder.FullName, screen, cancel);
             screen.Complete(options, context, listeners);
-            var server = new HatcheryServer(app, options, owned, listeners, screen) { FirstToken = first, Observatory = observatory, Store = store };
+            var server = new HatcheryServer(app, options, owned, listeners, screen) { FirstToken = first, Observatory = observatory, Store = store, _sawHuman = context.SawHuman };
             string holder = $"{Environment.MachineName}/{Environment.ProcessId}/{Convert.ToHexStringLower(chance.Bytes(4, "lease.holder"))}";
             foreach (var (lease, run) in context.Jobs)
                 server._jobs.Add(Job(lease, holder, run, store, logger, server._stop.Token));

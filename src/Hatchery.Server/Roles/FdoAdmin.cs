@@ -39,17 +39,7 @@ internal static class FdoAdmin
     }
 
     /// <summary>An operator's act is a step of the device's ceremony.</summary>
-    public static void SawHuman(RoleContext context, StepKind kind, Guid guid) => context.Witness.Saw(new Sighting
-    {
-        Kind = kind, Way = Way.Received, At = context.Now(), Session = context.Witness.NewSession(), Here = context.Actor(kind.To, kind.To.Name), Peer = context.Actor(kind.From, kind.From.Name),
-        Medium = new Medium("file", IsHuman: true), Layers = [], Message = new Named(kind, guid),
-    });
-
-    /// <summary>Names the device that the act was about.</summary>
-    private sealed record Named(StepKind Kind, Guid Guid) : IMessage
-    {
-        public void Identify(ref Correlators into) => into.Add("fdo.guid", Guid.ToByteArray(bigEndian: true));
-    }
+    public static void SawHuman(RoleContext context, StepKind kind, Guid guid) => context.SawHuman(kind, "fdo.guid", guid.ToByteArray(bigEndian: true));
 }
 
 /// <summary>Admin endpoints name the scope that a token needs.</summary>

@@ -55,6 +55,18 @@ public sealed class RoleContext
         (_http.TryGetValue(listener, out var list) ? list : _http[listener] = []).Add(role);
     }
 
+    /// <summary>An act of a person is a step of the ceremony that the correlator names.</summary>
+    public void SawHuman(StepKind kind, string correlator, ReadOnlyMemory<byte> value) => Witness.Saw(new Sighting
+    {
+        Kind = kind, Way = Way.Received, At = Now(), Session = Witness.NewSession(), Here = Actor(kind.To, kind.To.Name), Peer = Peer(kind.From),
+        Medium = new Medium(kind.Act.ToString(), IsHuman: true), Layers = [], Message = new HumanAct(kind, correlator, value),
+    });
+
+    private sealed record HumanAct(StepKind Kind, string Correlator, ReadOnlyMemory<byte> Value) : IMessage
+    {
+        public void Identify(ref Correlators into) => into.Add(Correlator, Value.Span);
+    }
+
     /// <summary>Who is at the other end, as far as the role knows: the standard's player, usually operated.</summary>
     public Actor Peer(Player player) => new(player, player.Name, player.UsuallyOperatedBy);
 
