@@ -35,6 +35,9 @@ internal sealed class DirectWorld<TState>(Func<Destination, IHttpRole?> roleOf, 
             else
                 throw new InvalidOperationException($"Nothing happens any more after {string.Join(", ", Sent)}.");
         }
+        // What was handed over still leaves: an error message, say, on which the party ended.
+        while (_inputs.TryDequeue(out var left))
+            left();
         return driver.Outcome ?? throw new InvalidOperationException("The party does not end.");
     }
 

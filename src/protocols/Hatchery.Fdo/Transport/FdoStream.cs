@@ -16,9 +16,12 @@ public sealed class FdoStream : IEngine<StreamPath, FdoStreamEvent>
     /// <summary>The whole frame.</summary>
     public const int MaxFrame = ushort.MaxValue;
 
-    private readonly byte[] _in = new byte[MaxFrame];
+    /// <summary>Bytes that wait to be transmitted, beyond which nothing more is taken: a peer may ask and never read.</summary>
+    private const int MaxWaiting = 4 * MaxFrame;
+
     private readonly Queue<(byte[] Frame, Tag Tag)> _out = new();
-    private int _have, _sent, _taken;
+    private byte[] _in = new byte[4096];
+    private int _have, _sent, _taken, _waiting;
     private FdoException? _fault;
     private bool _reported;
 
@@ -30,17 +33,17 @@ public sealed class FdoStream : IEngine<StreamPath, FdoStreamEvent>
         Compact();
         if (_fault is not null)
             return;
-        if (datagram.Length > _in.Length - _have)
+        // What one call brings may end a frame and hold many more; what is left between two calls is less than a frame.
+        if (_have > MaxFrame)
         {
             _fault = Broken("length", "more than a frame may have.");
             return;
         }
+        if (datagram.Length > _in.Length - _have)
+            Array.Resize(ref _in, Math.Max(_have + datagram.Length, Math.Min(2 * _in.Length, MaxFrame)));
         datagram.CopyTo(_in.AsSpan(_have));
         _have += datagram.Length;
     }
-
-    /// <summary>Bytes that may be received before events must be drained.</summary>
-    public int Room => _in.Length - (_have - _taken);
 
     public bool TryEvent(out FdoStreamEvent happened)
     {
@@ -72,7 +75,7 @@ public sealed class FdoStream : IEngine<StreamPath, FdoStreamEvent>
     private static FdoException Broken(string field, string sentence, Exception? inner = null) =>
         new(FdoErrorCode.MessageBodyError, field, $"{field}: {sentence}", inner);
 
-    /// <summary>Frames a message.</summary>
+    /// <summary>Frames a message. <see cref="Accepted.TryLater"/>: too much waits for a peer that does not read.</summary>
     public Accepted Send(FdoMessage message, string? token, Tag tag)
     {
         var rest = new CborWriter(CborConformanceMode.Lax);
@@ -93,6 +96,9 @@ public sealed class FdoStream : IEngine<StreamPath, FdoStreamEvent>
         int length = 4 + inner.Length - 1;
         if (length > MaxFrame)
             return Accepted.TooLarge;
+        if (_waiting + length > MaxWaiting)
+            return Accepted.TryLater;
+        _waiting += length;
         var frame = new byte[length];
         (frame[0], frame[1], frame[2], frame[3]) = (0x85, 0x19, (byte)(length >> 8), (byte)length);
         inner.AsSpan(1).CopyTo(frame.AsSpan(4));
@@ -111,6 +117,7 @@ public sealed class FdoStream : IEngine<StreamPath, FdoStreamEvent>
         if (_sent == next.Frame.Length)
         {
             _out.Dequeue();
+            _waiting -= next.Frame.Length;
             _sent = 0;
         }
         transmit = new Transmit<StreamPath>(count, default, next.Tag, false);
@@ -139,7 +146,7 @@ public sealed class FdoStream : IEngine<StreamPath, FdoStreamEvent>
         ulong length = more == 0 ? bytes[1] : 0UL;
         foreach (byte b in bytes.Slice(2, more))
             length = length << 8 | b;
-        return length is >= 8 and <= MaxFrame ? (int)length : throw Broken("length", $"{length}; at most {MaxFrame} are allowed.");
+        return length is >= 7 and <= MaxFrame ? (int)length : throw Broken("length", $"{length}; at most {MaxFrame} are allowed.");
     }
 
     private static FdoStreamEvent Parse(ReadOnlyMemory<byte> frame)
@@ -147,7 +154,7 @@ public sealed class FdoStream : IEngine<StreamPath, FdoStreamEvent>
         var reader = new CborReader(frame, CborConformanceMode.Lax);
         reader.ReadStartArray();
         reader.ReadUInt64();
-        int type = (int)reader.ReadUInt32();
+        uint type = reader.ReadUInt32();
         uint version = reader.ReadUInt32();
         if (type > 255)
             throw Broken("msgType", $"{type} is none.");
@@ -167,6 +174,6 @@ public sealed class FdoStream : IEngine<StreamPath, FdoStreamEvent>
         reader.ReadEndArray();
         if (reader.BytesRemaining != 0)
             throw Broken("frame", "bytes follow behind its end.");
-        return new FdoStreamEvent(type, token, body, null);
+        return new FdoStreamEvent((int)type, token, body, null);
     }
 }
