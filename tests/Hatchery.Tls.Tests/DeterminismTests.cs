@@ -11,7 +11,9 @@ public sealed class DeterminismTests
     {
         var server = new TlsServerOptions
         {
-            Identity = s_server, ClientCertificates = ClientCertificates.Require, PskOf = _ => new SecretBytes("0123456789abcdef"u8),
+            Identity = s_server,
+            ClientCertificates = ClientCertificates.Require,
+            PskOf = _ => new SecretBytes("0123456789abcdef"u8),
             SrpVerifierOf = user => SrpVerifier.Create(user, new SecretText("pw"), new SeededChance(3)),
         };
         ChannelSecurity security = kind[..3] switch
@@ -22,7 +24,9 @@ public sealed class DeterminismTests
         };
         var client = new TlsClientOptions
         {
-            Security = security, Identity = s_client, Versions = kind.EndsWith('3') ? TlsVersions.Tls13 : TlsVersions.Tls12,
+            Security = security,
+            Identity = s_client,
+            Versions = kind.EndsWith('3') ? TlsVersions.Tls13 : TlsVersions.Tls12,
             CipherSuites = kind == "PSK 1.2 CBC" ? [System.Net.Security.TlsCipherSuite.TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA256] : [],
         };
         var pair = new Pair(client, server, seed).Run().Talk();

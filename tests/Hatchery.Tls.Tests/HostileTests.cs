@@ -1,4 +1,6 @@
 using CsCheck;
+using Hatchery.Tls.Bouncy;
+using Org.BouncyCastle.Tls;
 
 namespace Hatchery.Tls.Tests;
 
@@ -196,6 +198,45 @@ public sealed class HostileTests
         pair.Server.Drain();
         Assert.Equal(30_000, pair.Server.Data.Length);
         Assert.Equal((byte)80, pair.Server.Failure!.Alert);
+    }
+
+    /// <summary>A server of BouncyCastle that asks for renegotiation again and again.</summary>
+    private sealed class Nagging : TlsServerProtocol
+    {
+        public void Nag() => SafeWriteRecord(ContentType.handshake, (byte[])[0, 0, 0, 0]);
+
+        public byte[] Take()
+        {
+            byte[] bytes = new byte[GetAvailableOutputBytes()];
+            ReadOutput(bytes, 0, bytes.Length);
+            return bytes;
+        }
+    }
+
+    [Fact]
+    public void A_peer_that_provokes_answers_and_takes_none_is_cut_off()
+    {
+        var progress = new Progress { Now = Pair.Start };
+        var server = new Nagging();
+        server.Accept(new ServerPeer(new ChanceCrypto(new SeededChance(2), "server", progress), s_server, progress));
+        var client = new Side(new TlsClientEngine(s_client with { Versions = TlsVersions.Tls12, Limits = new TlsLimits(SendBuffer: 1000) }, new SeededChance(1), Pair.Start));
+        for (int i = 0; i < 3; i++)
+        {
+            server.OfferInput(client.Transmit());
+            client.Engine.Receive(server.Take(), default, Pair.Start, default);
+            client.Drain();
+        }
+        Assert.NotNull(client.Connection);
+        int nags = 0;
+        for (; client.End is null && nags < 10_000; nags++)
+        {
+            server.Nag();
+            client.Engine.Receive(server.Take(), default, Pair.Start, default);
+            client.Drain();
+        }
+        Assert.InRange(nags, 100, 5000);
+        Assert.Equal("The peer provokes more answers than it takes.", client.Failure!.Sentence);
+        Assert.InRange(client.Transmit().Length, 1, 60_000);
     }
 
     [Fact]

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
@@ -6,7 +5,7 @@ using System.Text;
 
 namespace Hatchery.Tls.Tests;
 
-/// <summary>Against the openssl command, both roles.</summary>
+/// <summary>Against the openssl command, both roles. Not SRP: both roles of the command crash with it in Debian's 3.0.19.</summary>
 public sealed class OpenSslTests : IDisposable
 {
     private const string Label = "EXPORTER-hatchery";
@@ -25,7 +24,7 @@ public sealed class OpenSslTests : IDisposable
     private static async Task<TlsConnection> TalkToServerAsync(TlsClientOptions options, params IEnumerable<string> arguments)
     {
         using var patience = Driven.Patience();
-        using var openssl = new OpenSsl(["s_server", "-accept", "127.0.0.1:0", "-naccept", "1", .. arguments]);
+        using var openssl = new Peer("openssl", ["s_server", "-accept", "127.0.0.1:0", "-naccept", "1", .. arguments]);
         using var client = new Driven(new TlsClientEngine(options, new SeededChance(1), Pair.Start), await openssl.ConnectAsync(patience.Token));
         await client.ConnectAsync(patience.Token);
         Assert.True(client.Side.Failure is null, client.Side.Failure + openssl.Output);
@@ -67,6 +66,17 @@ public sealed class OpenSslTests : IDisposable
     }
 
     [Theory]
+    [InlineData(TlsVersions.Tls12)]
+    [InlineData(TlsVersions.Tls13)]
+    public async Task A_server_that_wants_another_group_gets_it(TlsVersions version)
+    {
+        string pem = ServerPem;
+        var connection = await TalkToServerAsync(new() { Security = s_pki.Anchored, Versions = version },
+            "-cert", pem, "-cert_chain", ChainPem, "-key", pem, "-groups", "P-384", Version(version));
+        Assert.Equal(version, connection.Version);
+    }
+
+    [Theory]
     [InlineData(TlsVersions.Tls12, "PSK-AES128-CCM8")]
     [InlineData(TlsVersions.Tls12, "PSK-AES128-GCM-SHA256")]
     [InlineData(TlsVersions.Tls12, "ECDHE-PSK-CHACHA20-POLY1305")]
@@ -81,27 +91,12 @@ public sealed class OpenSslTests : IDisposable
         Assert.Empty(connection.PeerChain);
     }
 
-    [Fact]
-    public async Task Our_client_and_its_server_with_a_password()
-    {
-        string verifiers = Path.Combine(_folder, "srp");
-        await File.WriteAllTextAsync(verifiers, "", TestContext.Current.CancellationToken);
-        using (var made = Process.Start(new ProcessStartInfo("openssl", ["srp", "-srpvfile", verifiers, "-add", "-gn", "2048", "-passout", "pass:secret", "alice"]) { RedirectStandardError = true })!)
-        {
-            await made.WaitForExitAsync(TestContext.Current.CancellationToken);
-            Assert.Equal(0, made.ExitCode);
-        }
-        var connection = await TalkToServerAsync(new() { Security = new SrpSecurity("alice", new SecretText("secret")) },
-            "-nocert", "-srpvfile", verifiers, "-cipher", "SRP:@SECLEVEL=0", "-tls1_2");
-        Assert.Equal(TlsCipherSuite.TLS_SRP_SHA_WITH_AES_128_CBC_SHA, connection.CipherSuite);
-    }
-
     private static async Task<(TlsConnection? Ours, TlsFailure? Failure, string Theirs)> TalkToClientAsync(TlsServerOptions options, params IEnumerable<string> arguments)
     {
         using var patience = Driven.Patience();
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
-        using var openssl = new OpenSsl(["s_client", "-connect", $"127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}", "-keymatexport", Label, "-keymatexportlen", "20", .. arguments]);
+        using var openssl = new Peer("openssl", ["s_client", "-connect", $"127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}", "-keymatexport", Label, "-keymatexportlen", "20", .. arguments]);
         using var accepted = await listener.AcceptTcpClientAsync(patience.Token);
         using var server = new Driven(new TlsServerEngine(options, new SeededChance(1), Pair.Start), accepted.GetStream());
         await server.ConnectAsync(patience.Token);
@@ -155,19 +150,6 @@ public sealed class OpenSslTests : IDisposable
         Assert.Null(failure);
         Assert.Equal("dev-1", Encoding.ASCII.GetString(ours!.PskIdentity.Span));
         (_, failure, _) = await TalkToClientAsync(options, Arguments("dev-2"));
-        Assert.NotNull(failure);
-    }
-
-    [Fact]
-    public async Task Our_server_and_its_client_with_a_password()
-    {
-        var verifier = SrpVerifier.Create("alice", new SecretText("secret"), new SeededChance(9));
-        var options = new TlsServerOptions { SrpVerifierOf = user => user == "alice" ? verifier : null };
-        string[] Arguments(string password) => ["-srpuser", "alice", "-srppass", "pass:" + password, "-cipher", "SRP:@SECLEVEL=0", "-tls1_2"];
-        var (ours, failure, theirs) = await TalkToClientAsync(options, Arguments("secret"));
-        Assert.True(failure is null, failure + theirs);
-        Assert.Equal("alice", ours!.SrpUser);
-        (_, failure, _) = await TalkToClientAsync(options, Arguments("wrong"));
         Assert.NotNull(failure);
     }
 }

@@ -36,8 +36,10 @@ public sealed class SslStreamTests
         X509Certificate2? shown = null;
         var accepting = ssl.AuthenticateAsServerAsync(new SslServerAuthenticationOptions
         {
-            ServerCertificateContext = Context(s_pki.Leaf("server.example", "1.3.6.1.5.5.7.3.1", null, null)), EnabledSslProtocols = Protocols(version),
-            ClientCertificateRequired = mutual, ApplicationProtocols = [new SslApplicationProtocol("est")],
+            ServerCertificateContext = Context(s_pki.Leaf("server.example", "1.3.6.1.5.5.7.3.1", null, null)),
+            EnabledSslProtocols = Protocols(version),
+            ClientCertificateRequired = mutual,
+            ApplicationProtocols = [new SslApplicationProtocol("est")],
             RemoteCertificateValidationCallback = (_, certificate, _, _) =>
             {
                 shown = certificate is null ? null : X509CertificateLoader.LoadCertificate(certificate.GetRawCertData());
@@ -46,7 +48,11 @@ public sealed class SslStreamTests
         }, patience.Token);
         using var client = new Driven(new TlsClientEngine(new()
         {
-            Security = s_pki.Anchored, ServerName = "server.example", Versions = version, Identity = mutual ? s_pki.Client() : null, ApplicationProtocols = ["est"],
+            Security = s_pki.Anchored,
+            ServerName = "server.example",
+            Versions = version,
+            Identity = mutual ? s_pki.Client() : null,
+            ApplicationProtocols = ["est"],
         }, new SeededChance(1), Pair.Start), near);
         await client.ConnectAsync(patience.Token);
         await accepting;
@@ -78,18 +84,26 @@ public sealed class SslStreamTests
         var clientLeaf = s_pki.Leaf("client", "1.3.6.1.5.5.7.3.2", null, null);
         var connecting = ssl.AuthenticateAsClientAsync(new SslClientAuthenticationOptions
         {
-            TargetHost = "server.example", EnabledSslProtocols = Protocols(version), ApplicationProtocols = [new SslApplicationProtocol("est")],
+            TargetHost = "server.example",
+            EnabledSslProtocols = Protocols(version),
+            ApplicationProtocols = [new SslApplicationProtocol("est")],
             ClientCertificateContext = mutual ? Context(clientLeaf) : null,
             CertificateChainPolicy = new X509ChainPolicy
             {
-                TrustMode = X509ChainTrustMode.CustomRootTrust, CustomTrustStore = { s_pki.Root }, RevocationMode = X509RevocationMode.NoCheck, DisableCertificateDownloads = true,
+                TrustMode = X509ChainTrustMode.CustomRootTrust,
+                CustomTrustStore = { s_pki.Root },
+                RevocationMode = X509RevocationMode.NoCheck,
+                DisableCertificateDownloads = true,
                 VerificationTime = TestPki.Today.UtcDateTime,
             },
         }, patience.Token);
         using var server = new Driven(new TlsServerEngine(new()
         {
-            Identity = s_pki.Server(), Versions = version, ApplicationProtocols = ["est"],
-            ClientCertificates = mutual ? ClientCertificates.Require : ClientCertificates.None, ClientAnchors = [s_pki.Root.RawData],
+            Identity = s_pki.Server(),
+            Versions = version,
+            ApplicationProtocols = ["est"],
+            ClientCertificates = mutual ? ClientCertificates.Require : ClientCertificates.None,
+            ClientAnchors = [s_pki.Root.RawData],
         }, new SeededChance(1), Pair.Start), near);
         await server.ConnectAsync(patience.Token);
         Assert.Null(server.Side.Failure);

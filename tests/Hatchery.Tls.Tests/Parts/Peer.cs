@@ -5,16 +5,16 @@ using System.Text;
 
 namespace Hatchery.Tls.Tests;
 
-/// <summary>The openssl command as a peer, on loopback.</summary>
-internal sealed class OpenSsl : IDisposable
+/// <summary>A command as a peer, on loopback: openssl, gnutls-cli.</summary>
+internal sealed class Peer : IDisposable
 {
     private readonly Process _process;
     private readonly StringBuilder _output = new();
     private readonly List<(string Text, TaskCompletionSource<string> Seen)> _awaited = [];
 
-    public OpenSsl(params IEnumerable<string> arguments)
+    public Peer(string command, params IEnumerable<string> arguments)
     {
-        var start = new ProcessStartInfo("openssl") { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(command) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (string argument in arguments)
             start.ArgumentList.Add(argument);
         _process = Process.Start(start)!;
@@ -64,7 +64,7 @@ internal sealed class OpenSsl : IDisposable
         }
         catch (OperationCanceledException)
         {
-            throw new InvalidOperationException($"openssl never said '{text}' but:\n{Output}");
+            throw new InvalidOperationException($"The peer never said '{text}' but:\n{Output}");
         }
     }
 
@@ -72,7 +72,7 @@ internal sealed class OpenSsl : IDisposable
     {
         Input.Close();
         await _process.WaitForExitAsync(cancel);
-        return Output;
+        return $"{Output}\nexit code {_process.ExitCode}";
     }
 
     /// <summary>Connects to an s_server that was started with -accept 127.0.0.1:0.</summary>
