@@ -15,6 +15,8 @@ internal sealed class Progress
     public Moment Now { get; set; }
     public TlsConnection? Connection { get; private set; }
     public TlsFailure? Failure { get; private set; }
+    /// <summary>Of TLS 1.3, which BouncyCastle does not report.</summary>
+    public byte[]? PskIdentity { get; set; }
 
     /// <summary>The sentence of our own that goes with an alert.</summary>
     public TlsFatalAlert Refuse(short alert, string sentence)
@@ -63,7 +65,7 @@ internal sealed class Progress
             ApplicationProtocol = parameters.ApplicationProtocol?.GetUtf8Decoding(),
             ServerName = parameters.ClientServerNames?.FirstOrDefault(n => n.NameType == NameType.host_name) is { } name
                 ? Encoding.ASCII.GetString(name.NameData) : null,
-            PskIdentity = parameters.PskIdentity,
+            PskIdentity = is13 ? PskIdentity : parameters.PskIdentity,
             SrpUser = parameters.SrpIdentity is { } user ? Encoding.UTF8.GetString(user) : null,
         };
         ForgetKeys();

@@ -41,7 +41,7 @@ public sealed class TlsConnection
     /// <param name="label">ASCII.</param>
     /// <param name="context">Up to 65535 bytes. On TLS 1.2 null and empty are two things.</param>
     /// <param name="length">Bytes wanted: on TLS 1.3 at most 255 times the size of the suite's hash.</param>
-    public byte[] Export(string label, ReadOnlyMemory<byte>? context, int length) =>
+    public byte[] Export(string label, byte[]? context, int length) =>
         _exporter?.Export(label, context, length) ?? throw new InvalidOperationException("Keys cannot be exported from this connection.");
 
     internal void Forget() => _exporter?.Dispose();

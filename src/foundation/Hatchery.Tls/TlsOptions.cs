@@ -34,7 +34,7 @@ public sealed class TlsIdentity
 }
 
 /// <summary>What bounds an engine.</summary>
-/// <param name="HandshakeMessage">Bytes of one handshake message (a certificate chain is the largest).</param>
+/// <param name="HandshakeMessage">Bytes of one handshake message (a certificate chain is the largest); at least 1024.</param>
 /// <param name="ChainLength">Certificates in a peer's chain.</param>
 /// <param name="SendBuffer">Bytes that wait to be transmitted, protection included, before <see cref="Accepted.TryLater"/>; a larger piece of data is
 /// <see cref="Accepted.TooLarge"/>.</param>

@@ -15,7 +15,8 @@ internal sealed class ClientPeer : AbstractTlsClient
     public ClientPeer(ChanceCrypto crypto, TlsClientOptions options, Progress progress) : base(crypto)
     {
         (_crypto, _options, _progress) = (crypto, options, progress);
-        (_suites, _versions) = (Suites.ForClient(options), Suites.Versions(options.Versions, only12: options.Security is SrpSecurity));
+        _suites = Suites.ForClient(options);
+        _versions = Suites.Versions(_suites);
     }
 
     protected override ProtocolVersion[] GetSupportedVersions() => _versions;
@@ -47,6 +48,8 @@ internal sealed class ClientPeer : AbstractTlsClient
     public override IList<TlsPskExternal>? GetExternalPsks() =>
         _options.Security is ChannelSecurity.Psk psk && _versions.Contains(ProtocolVersion.TLSv13)
             ? [new BasicTlsPskExternal([.. psk.Identity], _crypto.CreateSecret(psk.Key.Reveal().ToArray()), PrfAlgorithm.tls13_hkdf_sha256)] : null;
+
+    public override void NotifySelectedPsk(TlsPsk? selectedPsk) => _progress.PskIdentity = selectedPsk?.Identity;
 
     public override TlsSrpIdentity? GetSrpIdentity() => _options.Security is SrpSecurity srp
         ? new BasicTlsSrpIdentity(Encoding.UTF8.GetBytes(srp.User), Encoding.UTF8.GetBytes(srp.Password.Reveal())) : null;

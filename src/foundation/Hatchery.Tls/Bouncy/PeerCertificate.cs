@@ -56,7 +56,7 @@ internal sealed class PeerCertificate(BcTlsCrypto crypto, byte[] encoding) : BcT
     {
         private readonly MemoryStream _signed = new();
         public Stream Stream => _signed;
-        public bool VerifySignature(byte[] signature) =>
-            key.VerifyData(_signed.GetBuffer().AsSpan(0, (int)_signed.Length), signature, hash, DSASignatureFormat.Rfc3279DerSequence);
+        /// <summary>BouncyCastle has disposed of the stream by then, which keeps its bytes.</summary>
+        public bool VerifySignature(byte[] signature) => key.VerifyData(_signed.ToArray(), signature, hash, DSASignatureFormat.Rfc3279DerSequence);
     }
 }

@@ -16,7 +16,8 @@ internal sealed class ServerPeer : AbstractTlsServer, TlsPskIdentityManager
     public ServerPeer(ChanceCrypto crypto, TlsServerOptions options, Progress progress) : base(crypto)
     {
         (_crypto, _options, _progress) = (crypto, options, progress);
-        (_suites, _versions) = (Suites.ForServer(options), Suites.Versions(options.Versions, only12: options.Identity is null && options.PskOf is null));
+        _suites = Suites.ForServer(options);
+        _versions = Suites.Versions(_suites);
     }
 
     protected override ProtocolVersion[] GetSupportedVersions() => _versions;
@@ -47,6 +48,8 @@ internal sealed class ServerPeer : AbstractTlsServer, TlsPskIdentityManager
     {
         var parameters = m_context.SecurityParameters;
         bool is13 = TlsUtilities.IsTlsV13(m_context);
+        // Asked for on TLS 1.3 only if no PSK was agreed.
+        _progress.PskIdentity = null;
         if (!is13 && parameters.KeyExchangeAlgorithm is not (KeyExchangeAlgorithm.ECDHE_ECDSA or KeyExchangeAlgorithm.ECDHE_RSA))
             return null;
         if (_options.Identity is null)
@@ -89,7 +92,10 @@ internal sealed class ServerPeer : AbstractTlsServer, TlsPskIdentityManager
     {
         foreach (var offered in identities)
             if (_options.PskOf?.Invoke(offered.Identity) is { } key)
+            {
+                _progress.PskIdentity = offered.Identity;
                 return new BasicTlsPskExternal(offered.Identity, _crypto.CreateSecret(key.Reveal().ToArray()), PrfAlgorithm.tls13_hkdf_sha256);
+            }
         return null;
     }
 

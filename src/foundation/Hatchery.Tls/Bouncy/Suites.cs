@@ -36,13 +36,13 @@ internal static class Suites
         SignatureAndHashAlgorithm.GetInstance(HashAlgorithm.sha512, SignatureAlgorithm.rsa),
     ];
 
-    public static ProtocolVersion[] Versions(TlsVersions versions, bool only12) => (only12 ? versions & TlsVersions.Tls12 : versions) switch
+    /// <summary>The versions that the suites chosen can be used with.</summary>
+    public static ProtocolVersion[] Versions(int[] chosen)
     {
-        TlsVersions.All => ProtocolVersion.TLSv13.DownTo(ProtocolVersion.TLSv12),
-        TlsVersions.Tls13 => ProtocolVersion.TLSv13.Only(),
-        TlsVersions.Tls12 => ProtocolVersion.TLSv12.Only(),
-        _ => throw new ArgumentException("No version fits the credentials.", nameof(versions)),
-    };
+        bool Is13(int suite) => s_all13.Contains((TlsCipherSuite)suite);
+        return !chosen.Any(Is13) ? ProtocolVersion.TLSv12.Only() : chosen.All(Is13) ? ProtocolVersion.TLSv13.Only()
+            : ProtocolVersion.TLSv13.DownTo(ProtocolVersion.TLSv12);
+    }
 
     public static int[] ForClient(TlsClientOptions options) => Choose(options, options.Security switch
     {
