@@ -147,4 +147,23 @@ public sealed class HttpTests
         Assert.Single(role.Caller.ClientChain);
         Assert.Empty(_network.Eavesdropper!.Search("/secret"));
     }
+
+    [Fact]
+    public void Somebody_on_the_path_reads_changes_and_swallows_requests_and_answers()
+    {
+        new SimulatedHttpServer(_server, 80, "main").Map(new Role("POST /a") { Handle = r => new(new PlainHttpResponse(200, [new("X-Route", r.Header("X-From") ?? "")], r.Body)) });
+        var seen = new List<string>();
+        var mallory = new HttpOnPath(_network.AddHost("mallory"), new IPEndPoint(_server.Address, 80),
+            r =>
+            {
+                seen.Add(r.Path);
+                return r.Body.Length == 1 ? null : r with { Headers = [.. r.Headers, new("X-From", "mallory")] };
+            },
+            (_, answer) => answer with { Body = new byte[77] });
+        Assert.Equal(["200 mallory 77"], Ask(new SimulatedHttpClient(_client, "server", 80), Post("/a")));
+        Assert.Equal(["There was no answer in time. True"], Ask(new SimulatedHttpClient(_client, "server", 80), Post("/a", 1)));
+        Assert.Equal(["/a", "/a"], seen);
+        mallory.Stop();
+        Assert.Equal(["200  3"], Ask(new SimulatedHttpClient(_client, "server", 80), Post("/a")));
+    }
 }
