@@ -10,5 +10,6 @@ internal static class FdoVerbs
         FdoDeviceVerbs.Make(),
         FdoVoucherVerbs.Make(),
         FdoKeyVerbs.Make(),
+        FdoServerVerbs.Make(),
     };
 }

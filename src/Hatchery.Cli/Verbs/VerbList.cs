@@ -7,6 +7,10 @@ internal static class VerbList
 {
     public static IEnumerable<Command> All() =>
     [
+        DemoVerb.Make(),
+        ServeVerb.Make(),
+        SurveyVerb.Make(),
+        DeviceVerbs.Make(),
         FdoVerbs.Make(),
     ];
 }

@@ -9,8 +9,12 @@ public delegate void FaultLog(string what, Exception fault);
 public delegate void RefusalLog(Caller caller, StepKind? kind, ProtocolException fault);
 
 /// <summary>The driver of every service: parses at the door, reports what passed, turns faults into the standard's errors.</summary>
-public sealed class ServiceDriver(IService service, Actor here, Func<Player, Actor?> peerOf, IWitness witness, RefusalLog refused, FaultLog failed)
+/// <param name="hereOf">Who we are where a message is addressed to this player: a service may play several.</param>
+public sealed class ServiceDriver(IService service, Func<Player, Actor> hereOf, Func<Player, Actor?> peerOf, IWitness witness, RefusalLog refused, FaultLog failed)
 {
+    public ServiceDriver(IService service, Actor here, Func<Player, Actor?> peerOf, IWitness witness, RefusalLog refused, FaultLog failed)
+        : this(service, _ => here, peerOf, witness, refused, failed) { }
+
     /// <summary>Handles one request. Never throws but on cancellation.</summary>
     /// <param name="parse">Parses at the door; may throw <see cref="ProtocolException"/>.</param>
     /// <param name="refuse">The standard's error as a message; null fault: something of ours broke.</param>
@@ -48,21 +52,27 @@ public sealed class ServiceDriver(IService service, Actor here, Func<Player, Act
                 OperationMeter.Charge(before);
         }
         var (answer, answerBytes) = encode(reply);
+        if (watching == Watch.None)
+            return answer;
+        // What was not parsed is known by the answer's kind only.
+        var here = hereOf(request?.Kind.To ?? reply.Message?.Kind.From ?? s_nobody);
         if ((watching & Watch.Steps) != 0)
         {
             if (request is not null)
-                See(request, Way.Received, bytes.Span, caller, medium);
+                See(request, Way.Received, bytes.Span, caller, medium, here);
             foreach (var fact in caller.Facts)
                 witness.Reported(caller.Session, fact, caller.Now);
             if (reply.Message is not null)
-                See(reply.Message, Way.Sent, answerBytes.Span, caller, medium);
+                See(reply.Message, Way.Sent, answerBytes.Span, caller, medium, here);
         }
         if (ledger is not null)
             witness.Spent(caller.Session, here, ledger, caller.Now);
         return answer;
     }
 
-    private void See(IMessage message, Way way, ReadOnlySpan<byte> bytes, Caller caller, Medium medium)
+    private static readonly Player s_nobody = new("nobody", PlayerKind.Service, Reach.Never, false, "", "");
+
+    private void See(IMessage message, Way way, ReadOnlySpan<byte> bytes, Caller caller, Medium medium, Actor here)
     {
         var frames = way == Way.Sent ? caller.AnswerFrames : caller.RequestFrames;
         witness.Saw(new Sighting

@@ -92,7 +92,9 @@ public static class KestrelListeners
         connection.ServerCertificate = certificate.TargetCertificate.RawData;
         var authentication = new SslServerAuthenticationOptions
         {
-            ServerCertificateContext = certificate, EnabledSslProtocols = options.Protocols, AllowRenegotiation = false,
+            ServerCertificateContext = certificate,
+            EnabledSslProtocols = options.Protocols,
+            AllowRenegotiation = false,
             ApplicationProtocols = [SslApplicationProtocol.Http11],
         };
         if (options.ClientCertificates == ClientCertificates.None)
@@ -104,7 +106,9 @@ public static class KestrelListeners
         authentication.AllowTlsResume = false;
         authentication.CertificateChainPolicy = new X509ChainPolicy
         {
-            RevocationMode = X509RevocationMode.NoCheck, DisableCertificateDownloads = true, TrustMode = X509ChainTrustMode.CustomRootTrust,
+            RevocationMode = X509RevocationMode.NoCheck,
+            DisableCertificateDownloads = true,
+            TrustMode = X509ChainTrustMode.CustomRootTrust,
         };
         return authentication;
     }

@@ -29,8 +29,14 @@ internal sealed class RoleConnection(string listener, SessionId session, string?
             Complete(context);
         return new Caller
         {
-            Now = now, Listener = listener, Remote = remote, Session = session, ClientChain = ClientChain, ServerCertificate = ServerCertificate,
-            TlsUnique = _tlsUnique, Layers = _isTls ? s_tls : s_clear,
+            Now = now,
+            Listener = listener,
+            Remote = remote,
+            Session = session,
+            ClientChain = ClientChain,
+            ServerCertificate = ServerCertificate,
+            TlsUnique = _tlsUnique,
+            Layers = _isTls ? s_tls : s_clear,
         };
     }
 

@@ -2,10 +2,10 @@ using System.Security.Cryptography;
 
 namespace Hatchery.Cryptography;
 
-/// <summary>Production's randomness: the operating system's.</summary>
+/// <summary>Production's randomness: the operating system's, and libcrypto's for keys.</summary>
 public sealed class SystemChance : Chance
 {
     public override void Fill(Span<byte> destination, string use) => RandomNumberGenerator.Fill(destination);
     public override AgreementKey NewAgreementKey(ECCurve curve, string use) => EcAgreement.Generate(curve);
-    public override ECDsa NewSigningKey(ECCurve curve, string use) => ECDsa.Create(curve);
+    public override ECDsa NewSigningKey(ECCurve curve, string use) => SigningKeys.Generate(curve);
 }

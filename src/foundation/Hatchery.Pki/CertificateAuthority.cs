@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Formats.Asn1;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 
@@ -9,27 +10,30 @@ namespace Hatchery.Pki;
 public sealed record CertificateProfile(X500DistinguishedName? Subject, X509KeyUsageFlags KeyUsage)
 {
     /// <summary>A device's certificate (IEEE 802.1AR): the serial number in the subject, signatures only.</summary>
-    public static CertificateProfile Device(string serialNumber)
-    {
-        var subject = new X500DistinguishedNameBuilder();
-        subject.Add("2.5.4.5", serialNumber, System.Formats.Asn1.UniversalTagNumber.PrintableString);
-        return new CertificateProfile(Build(subject, serialNumber), X509KeyUsageFlags.DigitalSignature);
-    }
+    /// <exception cref="PkiException">The serial number is empty, too long or cannot be written.</exception>
+    public static CertificateProfile Device(string serialNumber) =>
+        new(Named(serialNumber), X509KeyUsageFlags.DigitalSignature);
 
     /// <summary>PrintableString is what the standard asks for; serial numbers with other characters go as UTF-8.</summary>
-    private static X500DistinguishedName Build(X500DistinguishedNameBuilder printable, string serialNumber)
+    private static X500DistinguishedName Named(string serialNumber)
     {
+        // ub-serial-number of RFC 5280, appendix A.1, is 64; devices have longer ones.
+        if (serialNumber.Length is 0 or > 256)
+            throw new PkiException("serialNumber", $"a serial number of {serialNumber.Length} characters; 1 to 256 are allowed.");
         try
         {
-            return printable.Build();
+            var subject = new X500DistinguishedNameBuilder();
+            subject.Add("2.5.4.5", serialNumber, serialNumber.AsSpan().ContainsAnyExcept(s_printable) ? UniversalTagNumber.UTF8String : UniversalTagNumber.PrintableString);
+            return subject.Build();
         }
         catch (Exception e) when (e is ArgumentException or CryptographicException)
         {
-            var utf8 = new X500DistinguishedNameBuilder();
-            utf8.Add("2.5.4.5", serialNumber, System.Formats.Asn1.UniversalTagNumber.UTF8String);
-            return utf8.Build();
+            throw new PkiException("serialNumber", "the serial number cannot be written in a certificate.", e);
         }
     }
+
+    private static readonly System.Buffers.SearchValues<char> s_printable =
+        System.Buffers.SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 '()+,-./:=?");
 }
 
 /// <summary>A key that signs certificates, with its own chain. Randomness and signatures go through <see cref="Chance"/>, so a seeded run repeats.</summary>
@@ -43,7 +47,9 @@ public sealed class CertificateAuthority
     public CertificateAuthority(ECDsa key, ImmutableArray<ReadOnlyMemory<byte>> chain)
     {
         (_key, Chain) = (key, chain);
-        _certificate = X509CertificateLoader.LoadCertificate(chain[0].Span);
+        if (chain.IsDefaultOrEmpty)
+            throw new PkiException("chain", "there is no certificate.");
+        _certificate = CertificateChains.Load(chain[0], "certificate");
         if (!_certificate.PublicKey.ExportSubjectPublicKeyInfo().AsSpan().SequenceEqual(key.ExportSubjectPublicKeyInfo()))
             throw new PkiException("subjectPublicKeyInfo", "the certificate is not of this key.");
         if (_certificate.Extensions.OfType<X509BasicConstraintsExtension>().FirstOrDefault() is not { CertificateAuthority: true })
@@ -65,7 +71,9 @@ public sealed class CertificateAuthority
         return new CertificateAuthority(key, [made.RawData]);
     }
 
+    /// <summary>An end entity's certificate, valid from five minutes before now, for clocks that are slow, and not longer than the CA's own.</summary>
     /// <returns>DER.</returns>
+    /// <exception cref="PkiException">The CA's certificate is not valid now.</exception>
     public ReadOnlyMemory<byte> Issue(Pkcs10 request, CertificateProfile profile, DateTimeOffset now, TimeSpan life, Chance chance)
     {
         var certificate = new CertificateRequest(profile.Subject ?? request.Subject, request.Key, HashOf(_key));
@@ -73,13 +81,16 @@ public sealed class CertificateAuthority
         certificate.CertificateExtensions.Add(new X509KeyUsageExtension(profile.KeyUsage, true));
         certificate.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.Key, false));
         certificate.CertificateExtensions.Add(X509AuthorityKeyIdentifierExtension.CreateFromCertificate(_certificate, true, false));
-        var from = now.AddMinutes(-5);
-        var until = from + life;
-        // A certificate does not outlive its issuer.
-        var limit = new DateTimeOffset(_certificate.NotAfter.ToUniversalTime(), TimeSpan.Zero);
-        using var made = certificate.Create(_certificate.SubjectName, Generator(_key, chance), from, until < limit ? until : limit, Serial(chance));
+        DateTimeOffset begins = new(_certificate.NotBefore.ToUniversalTime()), ends = new(_certificate.NotAfter.ToUniversalTime());
+        if (now < begins || now >= ends)
+            throw new PkiException("validity", "the certificate authority's own certificate is not valid now.");
+        var from = Later(begins, now.AddMinutes(-5));
+        var until = life < ends - now ? now + life : ends;
+        using var made = certificate.Create(_certificate.SubjectName, Generator(_key, chance), from, until, Serial(chance));
         return made.RawData;
     }
+
+    private static DateTimeOffset Later(DateTimeOffset a, DateTimeOffset b) => a > b ? a : b;
 
     /// <summary>Unguessable, positive, 16 bytes.</summary>
     private static byte[] Serial(Chance chance)
@@ -89,7 +100,12 @@ public sealed class CertificateAuthority
         return serial;
     }
 
-    private static HashAlgorithmName HashOf(ECDsa key) => key.KeySize > 256 ? HashAlgorithmName.SHA384 : HashAlgorithmName.SHA256;
+    private static HashAlgorithmName HashOf(ECDsa key) => key.KeySize switch
+    {
+        <= 256 => HashAlgorithmName.SHA256,
+        <= 384 => HashAlgorithmName.SHA384,
+        _ => HashAlgorithmName.SHA512,
+    };
 
     private static X509SignatureGenerator Generator(ECDsa key, Chance chance) => X509SignatureGenerator.CreateForECDsa(chance.Signer(key, "CA.signature"));
 }

@@ -32,7 +32,7 @@ public static class FdoProfile
     [
         Word("onboarding", WordUse.Umbrella, "Everything from the device's first power-on to the moment its owner's management service has it, "
             + "and with the factory's part the name of the standard.", "§1", new Span(FdoSteps.PowerOn, FdoSteps.Done2, [])),
-        Word("provisioning", WordUse.Informal, "Another word for onboarding, also for what ServiceInfo delivers.", "§1", new Span(FdoSteps.DeviceServiceInfo, FdoSteps.OwnerServiceInfo, [])),
+        Word("provisioning", WordUse.Informal, "Another word for onboarding.", "§1", new Span(FdoSteps.PowerOn, FdoSteps.Done2, [])),
         Word("initialization", WordUse.Phase, "Device Initialize (DI): the factory gives the device a GUID, rendezvous information and the manufacturer's key, "
             + "and gets the HMAC for the voucher.", "§5.2", new Span(FdoSteps.AppStart, FdoSteps.DiDone, [])),
         Word("transfer of ownership", WordUse.Phase, "The protocols TO0, TO1 and TO2, by which the device comes to believe in its owner.", "§5.3 to §5.5",

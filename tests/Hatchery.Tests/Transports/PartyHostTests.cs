@@ -66,7 +66,9 @@ public sealed class PartyHostTests : IDisposable
     private PartyHost<Held> Host(StateFile<Held> file, int port, HandTime time, bool sunny, TextWriter shown) =>
         new(new Device(port, new SystemClock(time)), s_identity, new HttpCarrier(_ => new WordBinding()), file)
         {
-            Clock = new SystemClock(time), People = new ConsolePeople(new StringReader("4711\n"), shown), Needs = new Surroundings(sunny),
+            Clock = new SystemClock(time),
+            People = new ConsolePeople(new StringReader("4711\n"), shown),
+            Needs = new Surroundings(sunny),
         };
 
     [Fact]

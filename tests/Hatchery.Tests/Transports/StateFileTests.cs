@@ -113,7 +113,7 @@ public sealed class StateFileTests : IDisposable
         Assert.NotNull(state);
         // The last line may have been cut off in the pipe, the last save may not have been reported.
         Assert.InRange(state.Count, reported - 1, reported + 1);
-        Assert.Equal(new string('x', 5000) + state.Count.ToString(CultureInfo.InvariantCulture), state.Owner);
+        Assert.Equal(new string('x', 300_000) + state.Count.ToString(CultureInfo.InvariantCulture), state.Owner);
     }
 
     /// <summary>The victim: this very program, told by its environment to save until it is killed.</summary>
@@ -126,7 +126,7 @@ public sealed class StateFileTests : IDisposable
         using var output = new StreamWriter(Console.OpenStandardOutput()) { AutoFlush = true };
         for (int n = 1; ; n++)
         {
-            file.Save(new Held(new string('x', 5000) + n.ToString(CultureInfo.InvariantCulture), null, n), new Dictionary<string, Origin>());
+            file.Save(new Held(new string('x', 300_000) + n.ToString(CultureInfo.InvariantCulture), null, n), new Dictionary<string, Origin>());
             output.Write($"{n}\n");
         }
     }

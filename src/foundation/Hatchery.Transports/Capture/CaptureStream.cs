@@ -20,8 +20,15 @@ public sealed record CapturePoint(IWitness Witness, SystemClock Clock, SessionId
         if (IsOn && !bytes.IsEmpty)
             Witness.Captured(new Frame
             {
-                Tag = tag, Session = Session, Way = way, Medium = medium, At = Clock.Now, Repeats = repeats, Bytes = bytes,
-                From = way == Way.Received ? Remote : Local, To = way == Way.Received ? Local : Remote,
+                Tag = tag,
+                Session = Session,
+                Way = way,
+                Medium = medium,
+                At = Clock.Now,
+                Repeats = repeats,
+                Bytes = bytes,
+                From = way == Way.Received ? Remote : Local,
+                To = way == Way.Received ? Local : Remote,
             });
     }
 }

@@ -42,8 +42,13 @@ internal sealed class HttpConnection : IConnection
         _trust = new ServerTrust(to.Security, to.Host, options.PlatformTrust, options.Clock);
         _handler = new SocketsHttpHandler
         {
-            UseProxy = false, UseCookies = false, AllowAutoRedirect = false, AutomaticDecompression = System.Net.DecompressionMethods.None,
-            MaxConnectionsPerServer = 1, ActivityHeadersPropagator = null, MaxResponseHeadersLength = 64,
+            UseProxy = false,
+            UseCookies = false,
+            AllowAutoRedirect = false,
+            AutomaticDecompression = System.Net.DecompressionMethods.None,
+            MaxConnectionsPerServer = 1,
+            ActivityHeadersPropagator = null,
+            MaxResponseHeadersLength = 64,
             ConnectTimeout = Timeout.InfiniteTimeSpan,
             ConnectCallback = async (_, cancel) => Interlocked.Exchange(ref _ready, null) ?? await DialAsync(cancel),
             PlaintextStreamFilter = (context, _) => new(new WatchedStream(context.PlaintextStream, this)),
@@ -237,13 +242,18 @@ internal sealed class HttpConnection : IConnection
         {
             await tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions
             {
-                TargetHost = _to.Host, EnabledSslProtocols = _options.Protocols, ClientCertificateContext = identity,
-                RemoteCertificateValidationCallback = _trust.Validate, AllowRenegotiation = false,
+                TargetHost = _to.Host,
+                EnabledSslProtocols = _options.Protocols,
+                ClientCertificateContext = identity,
+                RemoteCertificateValidationCallback = _trust.Validate,
+                AllowRenegotiation = false,
                 // A resumed session would show the leaf only, without its chain.
                 AllowTlsResume = false,
                 CertificateChainPolicy = new X509ChainPolicy
                 {
-                    RevocationMode = X509RevocationMode.NoCheck, DisableCertificateDownloads = true, TrustMode = X509ChainTrustMode.CustomRootTrust,
+                    RevocationMode = X509RevocationMode.NoCheck,
+                    DisableCertificateDownloads = true,
+                    TrustMode = X509ChainTrustMode.CustomRootTrust,
                 },
             }, cancel);
         }

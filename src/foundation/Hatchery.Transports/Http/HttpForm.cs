@@ -16,7 +16,8 @@ internal static class HttpForm
         var uri = new Uri(to + request.Path, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
         var message = new HttpRequestMessage(new HttpMethod(request.Method), uri)
         {
-            Version = HttpVersion.Version11, VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+            Version = HttpVersion.Version11,
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
         };
         if (!request.Body.IsEmpty || request.Method is "POST" or "PUT")
             message.Content = new ReadOnlyMemoryContent(request.Body);

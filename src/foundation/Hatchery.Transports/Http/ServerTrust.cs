@@ -85,6 +85,9 @@ internal sealed class ServerTrust(ChannelSecurity security, string host, bool pl
                 Load(anchors, policy.CustomTrustStore, loaded);
             }
             Load(Chain.Skip(1), policy.ExtraStore, loaded);
+            // A root above a pinned intermediate would be found, and found untrusted: the path ends at the pin or short of a root.
+            if (pinned is not null)
+                policy.ExtraStore.RemoveRange(policy.ExtraStore.Where(c => c.SubjectName.RawData.AsSpan().SequenceEqual(c.IssuerName.RawData)).ToArray());
             bool built = chain.Build(leaf);
             if (built)
                 return null;

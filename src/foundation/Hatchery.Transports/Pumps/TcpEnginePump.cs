@@ -43,6 +43,7 @@ public sealed class TcpEnginePump<TEvent>(IEngine<StreamPath, TEvent> engine, En
         Task? write = null, mail = null;
         var received = default(Tag);
         var active = clock.Elapsed;
+        var ticked = Moment.Never;
         bool ended = false;
         try
         {
@@ -66,14 +67,15 @@ public sealed class TcpEnginePump<TEvent>(IEngine<StreamPath, TEvent> engine, En
                 var idleAt = active + _options.IdleTimeout;
                 if (clock.Elapsed >= idleAt)
                     return PumpEnd.Idle;
-                if (engine.Deadline <= clock.Elapsed)
+                var due = engine.Deadline;
+                if (due <= clock.Elapsed && due != ticked)
                 {
+                    ticked = due;
                     engine.Tick(clock.Now);
-                    if (engine.Deadline <= clock.Elapsed && !_mail.Reader.TryPeek(out _))
-                        Post(static () => { });
+                    continue;
                 }
-                else
-                    timer.Change(clock.Until(engine.Deadline < idleAt ? engine.Deadline : idleAt), Timeout.InfiniteTimeSpan);
+                // An engine that did not move its deadline is waiting for something else, such as room to transmit.
+                timer.Change(clock.Until(due < idleAt && due != ticked ? due : idleAt), Timeout.InfiniteTimeSpan);
                 if (read is null && !ended)
                 {
                     received = capture is null ? default : _options.Witness.NewTag();

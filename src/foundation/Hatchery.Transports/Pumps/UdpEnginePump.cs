@@ -84,6 +84,7 @@ public sealed class UdpEnginePump<TEvent> : IAsyncDisposable where TEvent : stru
     private void Run()
     {
         int faults = 0;
+        bool stuck = false;
         try
         {
             Drain();
@@ -91,7 +92,7 @@ public sealed class UdpEnginePump<TEvent> : IAsyncDisposable where TEvent : stru
             {
                 try
                 {
-                    if (Wait())
+                    if (Wait(stuck))
                         Receive();
                     faults = 0;
                 }
@@ -100,9 +101,11 @@ public sealed class UdpEnginePump<TEvent> : IAsyncDisposable where TEvent : stru
                     // A peer's "port unreachable", and the like, is no fault of this socket.
                 }
                 RunMail();
-                if (_engine.Deadline <= _options.Clock.Elapsed)
+                var due = _engine.Deadline;
+                if (due <= _options.Clock.Elapsed)
                     _engine.Tick(_options.Clock.Now);
                 Drain();
+                stuck = due <= _options.Clock.Elapsed && _engine.Deadline == due;
             }
             _done.SetResult();
         }
@@ -117,9 +120,12 @@ public sealed class UdpEnginePump<TEvent> : IAsyncDisposable where TEvent : stru
     }
 
     /// <summary>Until a datagram is there, or it is time.</summary>
-    private bool Wait()
+    /// <param name="stuck">The engine did not move a deadline that has passed: a millisecond keeps that from becoming a busy loop.</param>
+    private bool Wait(bool stuck)
     {
         var wait = _mail.IsEmpty ? _options.Clock.Until(_engine.Deadline) : TimeSpan.Zero;
+        if (stuck && _mail.IsEmpty)
+            wait = TimeSpan.FromMilliseconds(1);
         // Rounded up: a wait that ends before the deadline would be followed by many short ones.
         int microseconds = wait == Timeout.InfiniteTimeSpan ? -1 : (int)Math.Min(int.MaxValue, Math.Ceiling(wait.TotalMicroseconds));
         return _socket.Poll(microseconds, SelectMode.SelectRead);

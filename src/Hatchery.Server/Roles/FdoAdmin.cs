@@ -1,0 +1,51 @@
+using System.Security.Cryptography;
+using System.Text;
+using Hatchery.Fdo;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+
+namespace Hatchery.Server.Roles;
+
+/// <summary>What FDO's admin endpoints share.</summary>
+internal static class FdoAdmin
+{
+    private const int MaxBody = 1 << 20;
+
+    public static Caller Operator(RoleContext context, HttpContext http) => new()
+    {
+        Now = context.Now(), Listener = "admin", Remote = http.Connection.RemoteIpAddress?.ToString(),
+    };
+
+    public static async ValueTask<byte[]> BodyAsync(HttpContext http)
+    {
+        using var body = new MemoryStream();
+        await http.Request.Body.CopyToAsync(body, http.RequestAborted);
+        return body.Length <= MaxBody ? body.ToArray() : throw new BadHttpRequestException("The body is too long.", StatusCodes.Status413PayloadTooLarge);
+    }
+
+    public static async ValueTask<FdoPublicKey> PublicKeyAsync(HttpContext http)
+    {
+        string pem = Encoding.ASCII.GetString(await BodyAsync(http));
+        try
+        {
+            if (PemEncoding.TryFind(pem, out var block) && pem.AsSpan(block.Label.Start.Value, block.Label.End.Value - block.Label.Start.Value).SequenceEqual("PUBLIC KEY"))
+                return FdoPublicKey.FromSubjectPublicKeyInfo(Convert.FromBase64String(pem[block.Base64Data]));
+        }
+        catch (ArgumentException e)
+        {
+            throw new BadHttpRequestException(e.Message);
+        }
+        throw new BadHttpRequestException("The body is no public key in PEM form.");
+    }
+
+    /// <summary>An operator's act is a step of the device's ceremony.</summary>
+    public static void SawHuman(RoleContext context, StepKind kind, Guid guid) => context.SawHuman(kind, "fdo.guid", guid.ToByteArray(bigEndian: true));
+}
+
+/// <summary>Admin endpoints name the scope that a token needs.</summary>
+public static class AdminScope
+{
+    public static RouteHandlerBuilder Scope(this RouteHandlerBuilder route, string scope) => route.WithMetadata(new RequiredScope(scope));
+}
+
+public sealed record RequiredScope(string Scope);
