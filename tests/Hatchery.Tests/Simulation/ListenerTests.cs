@@ -109,7 +109,7 @@ public sealed class ListenerTests
         Assert.InRange(heard.Count, 360, 480);
         Assert.Contains(heard, h => h.Text != "join request");
         Assert.NotEqual(heard.Where(h => h.Text == "join request").Select(h => h.Number), heard.Where(h => h.Text == "join request").Select(h => h.Number).Order());
-        Assert.True(heard.GroupBy(h => h).Any(g => g.Count() == 2));
+        Assert.Contains(heard.GroupBy(h => h), g => g.Count() == 2);
 
         heard.Clear();
         radio.Intercept(_ => null);

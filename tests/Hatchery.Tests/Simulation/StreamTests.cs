@@ -40,7 +40,12 @@ public sealed class StreamTests
 
     private static readonly LinkConditions s_bad = new()
     {
-        Delay = TimeSpan.FromMilliseconds(20), Jitter = TimeSpan.FromMilliseconds(30), Loss = 0.3, Duplication = 0.2, Reordering = 0.3, Corruption = 0.05,
+        Delay = TimeSpan.FromMilliseconds(20),
+        Jitter = TimeSpan.FromMilliseconds(30),
+        Loss = 0.3,
+        Duplication = 0.2,
+        Reordering = 0.3,
+        Corruption = 0.05,
     };
 
     [Fact]

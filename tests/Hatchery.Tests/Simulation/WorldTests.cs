@@ -123,7 +123,9 @@ public sealed class WorldTests
         var party = new Asker();
         var world = new SimulatedWorld<Toy.State>(loop, new Recording(loop, () => 0), new(Toy.State.Schema, null))
         {
-            People = people, HasClock = false, Needs = need => new(new Reply(need.Ticket, "yes"), TimeSpan.FromSeconds(5)),
+            People = people,
+            HasClock = false,
+            Needs = need => new(new Reply(need.Ticket, "yes"), TimeSpan.FromSeconds(5)),
         };
         world.Run(_ => party, new(Nest.Duck, _ => Nest.Mother, Toy.State.Schema));
         loop.Run(TimeSpan.FromMinutes(10));
