@@ -68,7 +68,7 @@ internal static class LivePage
             events.RequireAuthorization();
             pages.Add(endpoint =>
             {
-                if (!endpoint.DisplayName!.StartsWith("/login", StringComparison.Ordinal))
+                if (endpoint is not Microsoft.AspNetCore.Routing.RouteEndpointBuilder { RoutePattern.RawText: "/login" })
                     endpoint.Metadata.Add(new Microsoft.AspNetCore.Authorization.AuthorizeAttribute());
             });
         }
