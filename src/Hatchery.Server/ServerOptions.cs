@@ -78,9 +78,13 @@ public sealed class ServerOptions
         }
         catch (InvalidOperationException e)
         {
-            throw new ConfigurationFault(section.Path, (e.InnerException ?? e).Message);
+            throw new ConfigurationFault(section.Path, Sentence((e.InnerException ?? e).Message));
         }
     }
+
+    /// <summary>The binder speaks of its own options and types; its last words are the keys.</summary>
+    private static string Sentence(string message) => message.Contains(nameof(BinderOptions.ErrorOnUnknownConfiguration), StringComparison.Ordinal)
+        ? $"unknown: {message[(message.LastIndexOf(": ", StringComparison.Ordinal) + 2)..]}." : message;
 
     private static string Text(IConfigurationSection section) => section.Value ?? throw new ConfigurationFault(section.Path, "a value is needed.");
 }
