@@ -116,6 +116,9 @@ public sealed class HatcheryServer : IAsyncDisposable
 
             foreach (var (listener, roles) in context.Http)
                 app.MapListener(listener, [.. roles.Select(make => make())], new HttpRoleOptions { Witness = witness, Clock = clock });
+            // A listener that no role uses must not answer as the page and the admin API.
+            foreach (string listener in options.Listeners.Keys.Where(l => l != options.Page.Listener && !context.Http.ContainsKey(l)))
+                app.MapListener(listener, []);
             AdminApi.Map(app, context, tokens);
             LivePage.Map(app, options);
             await app.StartAsync(cancel);
