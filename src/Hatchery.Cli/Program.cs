@@ -1,5 +1,8 @@
 using System.CommandLine;
+using System.Security.Cryptography;
 using Hatchery.Cli.Verbs;
+using Hatchery.Server;
+using Hatchery.Storage;
 
 namespace Hatchery.Cli;
 
@@ -18,7 +21,8 @@ internal static class Program
         {
             return 130;
         }
-        catch (Exception e) when (e is ProtocolException or CommandException or IOException or UnauthorizedAccessException or FormatException or HttpRequestException)
+        catch (Exception e) when (e is ProtocolException or CommandException or ConfigurationFault or StorageException or CryptographicException or IOException
+            or InvalidDataException or UnauthorizedAccessException or FormatException or HttpRequestException)
         {
             await Console.Error.WriteLineAsync($"hatchery: {e.Message}");
             return 1;
