@@ -1,5 +1,6 @@
 using Hatchery.Server.Policy;
 using Hatchery.Server.Roles;
+using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Http;
@@ -15,12 +16,14 @@ internal static class AdminApi
     {
         services.AddRouting();
         services.AddProblemDetails();
+        services.Configure<RouteHandlerOptions>(o => o.ThrowOnBadRequest = true);
         services.AddOpenApi("v1");
     }
 
     public static void Map(WebApplication app, RoleContext context, TokenStore tokens)
     {
         app.UseExceptionHandler(errors => errors.Run(ProblemAsync));
+        app.UseStatusCodePages();
         app.MapOpenApi("/openapi/{documentName}.json");
         app.MapGet("/healthz", () => Results.Text("ok")).ExcludeFromDescription();
         app.MapGet("/readyz", async (IRecordStore store, CancellationToken cancel) =>
@@ -114,6 +117,7 @@ internal static class AdminApi
         var (status, sentence) = fault switch
         {
             BadHttpRequestException bad => (bad.StatusCode, bad.Message),
+            AntiforgeryValidationException => (StatusCodes.Status400BadRequest, "The form is not one of this page, or too old: load the page again."),
             ProtocolException { Error: "6" } missing => (StatusCodes.Status404NotFound, missing.Message),
             ProtocolException refused => (StatusCodes.Status422UnprocessableEntity, $"{refused.FieldName}: {refused.Message}"),
             ConflictException conflict => (StatusCodes.Status409Conflict, conflict.Message),
