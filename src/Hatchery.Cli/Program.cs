@@ -15,7 +15,11 @@ internal static class Program
             root.Add(verb);
         try
         {
-            return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+            return await root.Parse(args).InvokeAsync(new InvocationConfiguration
+            {
+                // serve has its own limit for draining; the library's two seconds would cut it off.
+                EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = Timeout.InfiniteTimeSpan,
+            });
         }
         catch (OperationCanceledException)
         {
