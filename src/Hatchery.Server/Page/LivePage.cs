@@ -39,7 +39,7 @@ internal static class LivePage
         app.MapGet("/live.js", () => Results.Text(Script, "text/javascript")).ExcludeFromDescription();
         app.MapGet("/style.css", () => Results.Text(Style, "text/css")).ExcludeFromDescription();
         app.MapGet("/favicon.ico", () => Results.Text(Icon, "image/svg+xml")).ExcludeFromDescription();
-        app.MapPost("/login", async (HttpContext http, TokenStore tokens, Microsoft.AspNetCore.Antiforgery.IAntiforgery antiforgery) =>
+        app.MapPost("/sign-in", async (HttpContext http, TokenStore tokens, Microsoft.AspNetCore.Antiforgery.IAntiforgery antiforgery) =>
         {
             await antiforgery.ValidateRequestAsync(http);
             var form = await http.Request.ReadFormAsync();
