@@ -14,7 +14,7 @@ namespace Hatchery.Server.Roles;
 
 public sealed class FdoOwnerOptions
 {
-    public string Listener { get; set; } = "public";
+    public string Listener { get; set => field = value.ToLowerInvariant(); } = "public";
     /// <summary>Where devices find this owner: "http://host:port"; signed into to1d.</summary>
     public List<string> Addresses { get; set; } = [];
     /// <summary>Files that every device gets.</summary>
