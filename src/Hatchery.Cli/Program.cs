@@ -1,5 +1,8 @@
 using System.CommandLine;
+using System.Security.Cryptography;
 using Hatchery.Cli.Verbs;
+using Hatchery.Server;
+using Hatchery.Storage;
 
 namespace Hatchery.Cli;
 
@@ -12,13 +15,18 @@ internal static class Program
             root.Add(verb);
         try
         {
-            return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+            return await root.Parse(args).InvokeAsync(new InvocationConfiguration
+            {
+                // serve has its own limit for draining; the library's two seconds would cut it off.
+                EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = Timeout.InfiniteTimeSpan,
+            });
         }
         catch (OperationCanceledException)
         {
             return 130;
         }
-        catch (Exception e) when (e is ProtocolException or CommandException or IOException or UnauthorizedAccessException or FormatException or HttpRequestException)
+        catch (Exception e) when (e is ProtocolException or CommandException or ConfigurationFault or StorageException or CryptographicException or IOException
+            or InvalidDataException or UnauthorizedAccessException or FormatException or HttpRequestException)
         {
             await Console.Error.WriteLineAsync($"hatchery: {e.Message}");
             return 1;

@@ -51,6 +51,8 @@ public sealed class HatcheryServer : IAsyncDisposable
     public static async Task<HatcheryServer> StartAsync(ServerOptions options, CancellationToken cancel, TextWriter? log = null)
     {
         AdmissionPolicy.Check(options.Admission);
+        if (!options.Listeners.ContainsKey(options.Page.Listener))
+            throw new ConfigurationFault("page:listener", $"there is no listener {options.Page.Listener}. There are: {string.Join(", ", options.Listeners.Keys)}.");
         var time = TimeProvider.System;
         var clock = new SystemClock(time);
         var chance = new SystemChance();
@@ -122,6 +124,9 @@ public sealed class HatcheryServer : IAsyncDisposable
 
             foreach (var (listener, roles) in context.Http)
                 app.MapListener(listener, [.. roles.Select(make => make())], new HttpRoleOptions { Witness = witness, Clock = clock });
+            // A listener that no role uses must not answer as the page and the admin API.
+            foreach (string listener in options.Listeners.Keys.Where(l => l != options.Page.Listener && !context.Http.ContainsKey(l)))
+                app.MapListener(listener, []);
             AdminApi.Map(app, context, tokens);
             LivePage.Map(app, options);
             await app.StartAsync(cancel);
@@ -236,14 +241,18 @@ public sealed class HatcheryServer : IAsyncDisposable
         var from = options.MasterKey;
         if (new[] { from.File, from.Environment, from.Command }.Count(s => s.Length > 0) > 1)
             throw new ConfigurationFault("masterKey", "only one of file, environment and command.");
-        if (from.File.Length > 0)
-            return SealingKey.FromFile(from.File);
-        if (from.Environment.Length > 0)
-            return SealingKey.FromEnvironment(from.Environment);
-        if (from.Command.Length > 0)
+        try
         {
-            string[] parts = from.Command.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-            return await SealingKey.FromCommandAsync(parts[0], parts[1..], cancel);
+            if (from.File.Length > 0)
+                return SealingKey.FromFile(from.File);
+            if (from.Environment.Length > 0)
+                return SealingKey.FromEnvironment(from.Environment);
+            if (from.Command.Split(' ', StringSplitOptions.RemoveEmptyEntries) is [var program, .. var arguments])
+                return await SealingKey.FromCommandAsync(program, arguments, cancel);
+        }
+        catch (StorageException e)
+        {
+            throw new ConfigurationFault($"masterKey:{(from.File.Length > 0 ? "file" : from.Environment.Length > 0 ? "environment" : "command")}", e.Message);
         }
         string path = Path.Combine(folder, "master.key");
         screen.Insecure.Add($"masterKey: the key that seals secrets lies beside them in {path}");

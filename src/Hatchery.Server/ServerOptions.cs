@@ -47,8 +47,8 @@ public sealed class ServerOptions
             ["operatedBy"] = s => options.OperatedBy = Text(s),
             ["masterKey"] = s => options.MasterKey = Bind<MasterKeyOptions>(s),
             ["database"] = s => options.Database = Bind<DatabaseOptions>(s),
-            ["listeners"] = s => options.Listeners = s.GetChildren().ToDictionary(c => c.Key, Bind<ListenerSettings>),
-            ["certificates"] = s => options.Certificates = s.GetChildren().ToDictionary(c => c.Key, Bind<CertificateSettings>),
+            ["listeners"] = s => options.Listeners = s.GetChildren().ToDictionary(Name, Bind<ListenerSettings>),
+            ["certificates"] = s => options.Certificates = s.GetChildren().ToDictionary(Name, Bind<CertificateSettings>),
             ["admission"] = s => options.Admission = Bind<AdmissionOptions>(s),
             ["page"] = s => options.Page = Bind<PageOptions>(s),
             ["otlp"] = s => options.Otlp = Text(s),
@@ -59,7 +59,7 @@ public sealed class ServerOptions
             ["roles"] = s =>
             {
                 foreach (var role in s.GetChildren())
-                    options.Roles[role.Key] = role;
+                    options.Roles[Name(role)] = role;
             },
         };
         foreach (var section in configuration.GetChildren())
@@ -78,9 +78,16 @@ public sealed class ServerOptions
         }
         catch (InvalidOperationException e)
         {
-            throw new ConfigurationFault(section.Path, (e.InnerException ?? e).Message);
+            throw new ConfigurationFault(section.Path, Sentence((e.InnerException ?? e).Message));
         }
     }
+
+    /// <summary>The binder speaks of its own options and types; its last words are the keys.</summary>
+    private static string Sentence(string message) => message.Contains(nameof(BinderOptions.ErrorOnUnknownConfiguration), StringComparison.Ordinal)
+        ? $"unknown: {message[(message.LastIndexOf(": ", StringComparison.Ordinal) + 2)..]}." : message;
+
+    /// <summary>Names of listeners, certificates and roles do not depend on case, as keys of a configuration do not: the environment writes them in capitals.</summary>
+    private static string Name(IConfigurationSection section) => section.Key.ToLowerInvariant();
 
     private static string Text(IConfigurationSection section) => section.Value ?? throw new ConfigurationFault(section.Path, "a value is needed.");
 }
@@ -109,7 +116,7 @@ public sealed class ListenerSettings
     /// <summary>"http" or "https".</summary>
     public string Carrier { get; set; } = "http";
     /// <summary>Name of a certificate, for https.</summary>
-    public string Certificate { get; set; } = "";
+    public string Certificate { get; set => field = value.ToLowerInvariant(); } = "";
     /// <summary>"none", "allow" or "require".</summary>
     public string ClientCertificates { get; set; } = "none";
     public int MaxConnections { get; set; } = 4096;
@@ -155,7 +162,9 @@ public sealed class AdmissionRuleOptions
 public sealed class PageOptions
 {
     /// <summary>Listener of page and admin API.</summary>
-    public string Listener { get; set; } = "admin";
+    public string Listener { get; set => field = value.ToLowerInvariant(); } = "admin";
+    /// <summary>DNS names under which the page is reached, besides localhost and addresses.</summary>
+    public List<string> Names { get; set; } = [];
     /// <summary>Anybody who reaches the listener may read the page. For demonstrations.</summary>
     public bool OpenForReading { get; set; }
 }

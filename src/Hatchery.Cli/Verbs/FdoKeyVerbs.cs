@@ -57,10 +57,17 @@ internal static class KeyFiles
     public static FdoPublicKey ReadPublic(string path)
     {
         string pem = File.ReadAllText(path);
-        if (Block(pem, "PUBLIC KEY") is { } spki)
-            return FdoPublicKey.FromSubjectPublicKeyInfo(spki);
-        if (Block(pem, "CERTIFICATE") is not null)
-            return FdoPublicKey.FromChain([.. Blocks(pem, "CERTIFICATE").Select(c => (ReadOnlyMemory<byte>)c)]);
+        try
+        {
+            if (Block(pem, "PUBLIC KEY") is { } spki)
+                return FdoPublicKey.FromSubjectPublicKeyInfo(spki);
+            if (Block(pem, "CERTIFICATE") is not null)
+                return FdoPublicKey.FromChain([.. Blocks(pem, "CERTIFICATE").Select(c => (ReadOnlyMemory<byte>)c)]);
+        }
+        catch (ArgumentException)
+        {
+            throw new CommandException($"{path}: the key is not on P-256 or P-384.");
+        }
         using var key = ReadPrivate(path);
         return FdoPublicKey.From(key);
     }

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Runtime.InteropServices;
 using Hatchery.Server;
 using Microsoft.Extensions.Configuration;
 
@@ -34,17 +33,11 @@ internal static class ServeVerb
             else
                 builder.AddJsonStream(new MemoryStream(System.Text.Encoding.UTF8.GetBytes(LocalSetUp.Json("data", 8080, 8081))));
             builder.AddEnvironmentVariables("HATCHERY__").AddCommandLine([.. result.UnmatchedTokens]);
-            using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-            using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context =>
-            {
-                context.Cancel = true;
-                stop.Cancel();
-            });
-            await using var server = await HatcheryServer.StartAsync(ServerOptions.Read(builder.Build()), stop.Token, Console.Error);
+            await using var server = await HatcheryServer.StartAsync(ServerOptions.Read(builder.Build()), cancel, Console.Error);
             Console.Write(server.Screen);
             try
             {
-                await Task.Delay(Timeout.Infinite, stop.Token);
+                await Task.Delay(Timeout.Infinite, cancel);
             }
             catch (OperationCanceledException)
             {

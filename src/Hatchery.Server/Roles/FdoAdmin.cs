@@ -33,9 +33,9 @@ internal static class FdoAdmin
             if (PemEncoding.TryFind(pem, out var block) && pem.AsSpan(block.Label.Start.Value, block.Label.End.Value - block.Label.Start.Value).SequenceEqual("PUBLIC KEY"))
                 return FdoPublicKey.FromSubjectPublicKeyInfo(Convert.FromBase64String(pem[block.Base64Data]));
         }
-        catch (ArgumentException e)
+        catch (ArgumentException)
         {
-            throw new BadHttpRequestException(e.Message);
+            throw new BadHttpRequestException("The key is not on P-256 or P-384.");
         }
         throw new BadHttpRequestException("The body is no public key in PEM form.");
     }

@@ -12,7 +12,7 @@ namespace Hatchery.Server.Roles;
 
 public sealed class FdoManufacturerOptions
 {
-    public string Listener { get; set; } = "public";
+    public string Listener { get; set => field = value.ToLowerInvariant(); } = "public";
     /// <summary>Directives for devices: "http://host:port", then ;bypass ;delay=SECONDS.</summary>
     public List<string> Rendezvous { get; set; } = [];
 }

@@ -14,7 +14,7 @@ namespace Hatchery.Server.Roles;
 
 public sealed class FdoOwnerOptions
 {
-    public string Listener { get; set; } = "public";
+    public string Listener { get; set => field = value.ToLowerInvariant(); } = "public";
     /// <summary>Where devices find this owner: "http://host:port"; signed into to1d.</summary>
     public List<string> Addresses { get; set; } = [];
     /// <summary>Files that every device gets.</summary>
@@ -61,7 +61,7 @@ public sealed class FdoOwnerRole : IServerRole
             Planner = planner,
             Addresses = addresses,
             WaitSeconds = options.WaitSeconds,
-            ReplacementRendezvousInfo = options.Rendezvous.Count == 0 ? null : RendezvousText.Parse([.. options.Rendezvous]),
+            ReplacementRendezvousInfo = Rendezvous(options, section.Path + ":rendezvous"),
         };
         FdoListener.Add(context, options.Listener, section.Path + ":listener", new To2Service(context.Store, context.Admission, context.Chance, owner));
         var vouchers = new OwnerVouchers(context.Store, owner.Keys, new VoucherPolicy(), context.Chance);
@@ -69,6 +69,18 @@ public sealed class FdoOwnerRole : IServerRole
         context.Jobs.Add(("fdo.to0", scheduler.RunAsync));
         context.Admin.Add(routes => Map(routes, vouchers, owner, scheduler, context));
         context.Summary.Add($"{Id} on {options.Listener}: devices find it at {string.Join(", ", options.Addresses)}");
+    }
+
+    private static RendezvousInfo? Rendezvous(FdoOwnerOptions options, string path)
+    {
+        try
+        {
+            return options.Rendezvous.Count == 0 ? null : RendezvousText.Parse([.. options.Rendezvous]);
+        }
+        catch (FormatException e)
+        {
+            throw new ConfigurationFault(path, e.Message);
+        }
     }
 
     private static ImmutableArray<To2AddressEntry> Addresses(FdoOwnerOptions options, string path)

@@ -6,7 +6,7 @@ namespace Hatchery.Server.Roles;
 
 public sealed class FdoRendezvousOptions
 {
-    public string Listener { get; set; } = "public";
+    public string Listener { get; set => field = value.ToLowerInvariant(); } = "public";
     /// <summary>The longest registration granted.</summary>
     public int MaxWaitSeconds { get; set; } = 30 * 24 * 3600;
 }
