@@ -50,6 +50,9 @@ public sealed record LabRun(string Id, Protocol Protocol, Method Method, LabCond
     /// <summary>Times are of the real clock: they differ from run to run.</summary>
     public bool IsLive { get; init; }
 
+    /// <summary>What a listener would like to know besides the device's own items: who its owner is, and where.</summary>
+    public ImmutableArray<HeldItem> Sought { get; init; } = [];
+
     public Ceremony? First => Ceremonies.FirstOrDefault();
 
     /// <summary>The anchor of a step of the run's n-th ceremony.</summary>

@@ -136,6 +136,8 @@ internal sealed class FdoWorld : IAdmission
     /// <summary>The buyer's key goes to the factory, the voucher comes back and is imported.</summary>
     public OwnershipVoucher Sell(FdoDevice device, FdoSite owner)
     {
+        if (!_owners.Contains(owner.Name))
+            _owners.Add(owner.Name);
         var factory = new Actor(FdoPlayers.Manufacturer, "factory", "manufacturer");
         var given = Act(FdoSteps.GiveOwnerKey, owner.Staff, factory);
         Wait(TimeSpan.FromMinutes(1));
@@ -193,6 +195,8 @@ internal sealed class FdoWorld : IAdmission
         return world.Outcome ?? new Outcome(false, "nothing happened for two days");
     }
 
+    private readonly List<string> _owners = [];
+
     public LabRun Finish(FdoDevice? device, LabOutcome outcome)
     {
         // Closing segments are still under way.
@@ -210,7 +214,10 @@ internal sealed class FdoWorld : IAdmission
         int arrived = observations.OfType<Observation.FrameCaptured>().Count(f => f.Way == Way.Received);
         var statistics = new NetworkStatistics(heard.Count, heard.Sum(f => (long)f.Bytes.Length), Math.Max(0, heard.Count - arrived), heard.Count(f => f.Repeats));
         return new LabRun(Task.RunId, FdoProfile.Protocol, Task.Method, Task.Conditions, Task.Scenario, Task.Attack, ceremonies,
-            [[.. observations.Where(o => o is not Observation.FrameCaptured)]], frames, device?.Factory ?? [], device?.Held ?? [], statistics, [.. _episodes], outcome);
+            [[.. observations.Where(o => o is not Observation.FrameCaptured)]], frames, device?.Factory ?? [], device?.Held ?? [], statistics, [.. _episodes], outcome)
+        {
+            Sought = [.. _owners.Select((o, i) => new HeldItem(i == 0 ? "owner's address" : $"address of owner {i + 1}", BeliefKind.ServiceEndpoint, false, System.Text.Encoding.UTF8.GetBytes($"{o}.test")))],
+        };
     }
 
     private string Instance(string endpoint) => IPEndPoint.TryParse(endpoint, out var at) ? _instanceAt.GetValueOrDefault(at.Address.ToString(), "") : "";

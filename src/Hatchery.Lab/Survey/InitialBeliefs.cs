@@ -43,7 +43,7 @@ public static class InitialBeliefs
     private static IEnumerable<ImmutableArray<Cell>> Heard(MethodRuns runs)
     {
         var run = runs.Of(Scenario.Again) ?? runs.Delayed(TimeSpan.FromMilliseconds(50)) ?? runs.Reference!;
-        var items = run.Before.Where(i => i.Kind is BeliefKind.Identifier or BeliefKind.Certificate || i.Secret).ToList();
+        var items = run.Before.Where(i => i.Kind is BeliefKind.Identifier or BeliefKind.Certificate || i.Secret).Concat(run.Sought).ToList();
         if (run.Frames.IsEmpty || items.Count == 0)
         {
             yield return [Cell.Of(runs.Method.Id), Cell.NotComputed(run.Frames.IsEmpty ? run.WhyNoFrames ?? "no bytes were captured" : "the run does not reveal the device's items"),
