@@ -107,8 +107,16 @@ public sealed class HatcheryServer : IAsyncDisposable
             var refusals = new RefusalLogger(logger, observatory, time);
             var context = new RoleContext
             {
-                Options = options, Store = store, Chance = chance, Admission = policy, Witness = witness, Keys = new NamedKeys(store, chance, () => clock.Now),
-                Now = () => clock.Now, Log = logger, Refused = refusals.Refused, Failed = refusals.Failed,
+                Options = options,
+                Store = store,
+                Chance = chance,
+                Admission = policy,
+                Witness = witness,
+                Keys = new NamedKeys(store, chance, () => clock.Now),
+                Now = () => clock.Now,
+                Log = logger,
+                Refused = refusals.Refused,
+                Failed = refusals.Failed,
             };
             foreach (var (id, section) in options.Roles)
                 await (RoleList.All.FirstOrDefault(r => r.Id == id) ?? throw new ConfigurationFault($"roles:{id}", $"unknown. Known are: {string.Join(", ", RoleList.All.Select(r => r.Id))}."))
@@ -211,8 +219,13 @@ public sealed class HatcheryServer : IAsyncDisposable
         };
         return new ListenerOptions
         {
-            Name = name, Address = settings.AddressOf(path), Port = settings.Port is >= 0 and <= 65535 ? settings.Port : throw new ConfigurationFault(path + ":port", $"{settings.Port} is no port."),
-            Certificate = certificate, MaxConnections = settings.MaxConnections, Witness = witness, Clock = clock,
+            Name = name,
+            Address = settings.AddressOf(path),
+            Port = settings.Port is >= 0 and <= 65535 ? settings.Port : throw new ConfigurationFault(path + ":port", $"{settings.Port} is no port."),
+            Certificate = certificate,
+            MaxConnections = settings.MaxConnections,
+            Witness = witness,
+            Clock = clock,
             ClientCertificates = settings.ClientCertificates switch
             {
                 "none" => ClientCertificates.None,

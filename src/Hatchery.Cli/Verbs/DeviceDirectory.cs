@@ -37,7 +37,9 @@ internal sealed class DeviceDirectory : IDisposable
         byte[] key = RandomNumberGenerator.GetBytes(32);
         using var stream = new FileStream(file, new FileStreamOptions
         {
-            Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+            Mode = FileMode.CreateNew,
+            Access = FileAccess.Write,
+            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
         });
         stream.Write(key);
         return key;

@@ -45,7 +45,9 @@ internal sealed class DeviceRun
         var host = new PartyHost<DeviceCredential>(party,
             new PartyIdentity<DeviceCredential>(new Actor(FdoPlayers.Device, instance, "owner"), p => new Actor(p, p.Name, p.UsuallyOperatedBy), DeviceCredential.Schema), carrier, device.File)
         {
-            Witness = witness, Clock = clock, Needs = new ModuleNeeds(new DeviceModuleHost(new DownloadModule(device.Files))),
+            Witness = witness,
+            Clock = clock,
+            Needs = new ModuleNeeds(new DeviceModuleHost(new DownloadModule(device.Files))),
         };
         var watch = Stopwatch.StartNew();
         var outcome = await host.RunAsync(cancel);

@@ -17,7 +17,8 @@ internal static class FdoDeviceVerbs
 {
     private static readonly Option<DirectoryInfo> s_state = new("--state")
     {
-        Description = "The device: a folder with its credential and what it received.", DefaultValueFactory = _ => new DirectoryInfo("fdo-device"),
+        Description = "The device: a folder with its credential and what it received.",
+        DefaultValueFactory = _ => new DirectoryInfo("fdo-device"),
     };
 
     public static Command Make() => new("device", "A device: initialize it in a factory, let it find its owner, look into it, reset it.") { Init(), Onboard(), Use(), Show(), Reset() };
@@ -69,7 +70,10 @@ internal static class FdoDeviceVerbs
             var options = new DeviceOptions
             {
                 Facts = new DeviceFacts("Linux", RuntimeInformation.OSArchitecture.ToString().ToLowerInvariant(), Environment.OSVersion.VersionString, credential.DeviceInfo, credential.SerialNumber),
-                Modules = ["fdo.download"], Rounds = result.GetValue(rounds), MaxServiceInfo = result.GetValue(size), ManufacturerMayOwn = result.GetValue(manufacturer),
+                Modules = ["fdo.download"],
+                Rounds = result.GetValue(rounds),
+                MaxServiceInfo = result.GetValue(size),
+                ManufacturerMayOwn = result.GetValue(manufacturer),
                 Cipher = result.GetValue(cipher) == "A128GCM" ? CipherSuite.A128Gcm : CipherSuite.A256Gcm,
             };
             using var party = new OnboardingDevice(credential, options, new RendezvousAbilities(["https", "http"]), new SystemChance());

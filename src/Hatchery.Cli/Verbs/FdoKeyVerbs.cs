@@ -76,7 +76,9 @@ internal static class KeyFiles
     {
         using var file = new FileStream(path, new FileStreamOptions
         {
-            Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+            Mode = FileMode.CreateNew,
+            Access = FileAccess.Write,
+            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
         });
         using var text = new StreamWriter(file);
         text.Write(key.ExportPkcs8PrivateKeyPem() + "\n");

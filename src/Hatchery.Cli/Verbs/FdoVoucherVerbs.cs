@@ -65,7 +65,8 @@ internal static class FdoVoucherVerbs
         {
             var policy = new VoucherPolicy
             {
-                AllowNoEntries = result.GetValue(allowNone), Owner = result.GetValue(owner) is { } path ? KeyFiles.ReadPublic(path.FullName) : null,
+                AllowNoEntries = result.GetValue(allowNone),
+                Owner = result.GetValue(owner) is { } path ? KeyFiles.ReadPublic(path.FullName) : null,
             };
             var diagnosis = VoucherVerifier.Verify(Read(result.GetRequiredValue(file)), policy);
             if (result.GetValue(json))

@@ -37,7 +37,9 @@ internal sealed class LiveRuns : IAsyncDisposable
             .AddJsonStream(new MemoryStream(System.Text.Encoding.UTF8.GetBytes(LocalSetUp.Json(Path.Combine(folder, "data"), port, adminPort ?? 0, bypass))))
             .AddInMemoryCollection(new Dictionary<string, string?>
             {
-                ["witnessKeyFile"] = Path.Combine(folder, "witness.key"), ["observations"] = Path.Combine(folder, "server.jsonl"), ["capture"] = capture ?? "",
+                ["witnessKeyFile"] = Path.Combine(folder, "witness.key"),
+                ["observations"] = Path.Combine(folder, "server.jsonl"),
+                ["capture"] = capture ?? "",
             }).Build();
         try
         {

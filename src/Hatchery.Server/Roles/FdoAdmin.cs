@@ -13,7 +13,9 @@ internal static class FdoAdmin
 
     public static Caller Operator(RoleContext context, HttpContext http) => new()
     {
-        Now = context.Now(), Listener = "admin", Remote = http.Connection.RemoteIpAddress?.ToString(),
+        Now = context.Now(),
+        Listener = "admin",
+        Remote = http.Connection.RemoteIpAddress?.ToString(),
     };
 
     public static async ValueTask<byte[]> BodyAsync(HttpContext http)

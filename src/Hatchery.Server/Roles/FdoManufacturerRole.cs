@@ -46,7 +46,10 @@ public sealed class FdoManufacturerRole : IServerRole
         var (ca, caCertificate) = await context.Keys.GetAsync("fdo.device-ca", ECCurve.NamedCurves.nistP256, k => Root("FDO device CA", k), cancel);
         var manufacturer = new ManufacturerOptions
         {
-            Keys = [p256, p384], KeyChains = [[chain256], [chain384]], DeviceCa = new CertificateAuthority(ca, [caCertificate]), RendezvousInfo = rendezvous,
+            Keys = [p256, p384],
+            KeyChains = [[chain256], [chain384]],
+            DeviceCa = new CertificateAuthority(ca, [caCertificate]),
+            RendezvousInfo = rendezvous,
         };
         FdoListener.Add(context, options.Listener, section.Path + ":listener", new DeviceInitializeService(context.Store, context.Admission, context.Chance, manufacturer));
         var vouchers = new ManufacturerVouchers(context.Store, manufacturer.Keys, context.Chance);

@@ -57,7 +57,10 @@ public sealed class FdoOwnerRole : IServerRole
         }
         var owner = new OwnerOptions
         {
-            Keys = new OwnerKeys(p256, p384), Planner = planner, Addresses = addresses, WaitSeconds = options.WaitSeconds,
+            Keys = new OwnerKeys(p256, p384),
+            Planner = planner,
+            Addresses = addresses,
+            WaitSeconds = options.WaitSeconds,
             ReplacementRendezvousInfo = Rendezvous(options, section.Path + ":rendezvous"),
         };
         FdoListener.Add(context, options.Listener, section.Path + ":listener", new To2Service(context.Store, context.Admission, context.Chance, owner));

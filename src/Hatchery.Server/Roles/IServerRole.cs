@@ -58,8 +58,15 @@ public sealed class RoleContext
     /// <summary>An act of a person is a step of the ceremony that the correlator names.</summary>
     public void SawHuman(StepKind kind, string correlator, ReadOnlyMemory<byte> value) => Witness.Saw(new Sighting
     {
-        Kind = kind, Way = Way.Received, At = Now(), Session = Witness.NewSession(), Here = Actor(kind.To, kind.To.Name), Peer = Peer(kind.From),
-        Medium = new Medium(kind.Act.ToString(), IsHuman: true), Layers = [], Message = new HumanAct(kind, correlator, value),
+        Kind = kind,
+        Way = Way.Received,
+        At = Now(),
+        Session = Witness.NewSession(),
+        Here = Actor(kind.To, kind.To.Name),
+        Peer = Peer(kind.From),
+        Medium = new Medium(kind.Act.ToString(), IsHuman: true),
+        Layers = [],
+        Message = new HumanAct(kind, correlator, value),
     });
 
     private sealed record HumanAct(StepKind Kind, string Correlator, ReadOnlyMemory<byte> Value) : IMessage
