@@ -42,8 +42,14 @@ internal static class To2Fleet
             Write(vouchers, voucher.Raw.ToArray());
             var credential = DeviceCredential.Blank with
             {
-                ProtocolVersion = FdoVersion.Protocol, HmacSecret = secret, DeviceInfo = "bench", Guid = header.Guid, RendezvousInfo = rendezvous.Raw,
-                PublicKeyHash = FdoHash.Of(VoucherHmac.HashFor(type, manufacturerKey.Type), manufacturerKey.Raw.Span).Raw, AttestationKey = new SecretBytes(attestation.ExportPkcs8PrivateKey()), SerialNumber = $"bench-{i}",
+                ProtocolVersion = FdoVersion.Protocol,
+                HmacSecret = secret,
+                DeviceInfo = "bench",
+                Guid = header.Guid,
+                RendezvousInfo = rendezvous.Raw,
+                PublicKeyHash = FdoHash.Of(VoucherHmac.HashFor(type, manufacturerKey.Type), manufacturerKey.Raw.Span).Raw,
+                AttestationKey = new SecretBytes(attestation.ExportPkcs8PrivateKey()),
+                SerialNumber = $"bench-{i}",
                 OwnerKeyType = (int)manufacturerKey.Type,
             };
             Write(devices, DeviceCredential.Schema.Write(credential, sealer, new("device")));

@@ -12,7 +12,7 @@ internal static class To2Load
     {
         string curve = Option(args, "--curve", "p256");
         int processes = int.Parse(Option(args, "--processes", "4"), CultureInfo.InvariantCulture), each = int.Parse(Option(args, "--each", "1000"), CultureInfo.InvariantCulture);
-        int warm = Math.Max(50, each / 10);
+        int warm = Math.Max(500, each / 4);
         string folder = Directory.CreateTempSubdirectory("hatchery-bench").FullName;
         int port = FreePort();
         try

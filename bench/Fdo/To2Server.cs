@@ -42,6 +42,8 @@ internal static class To2Server
             (what, fault) => { if (faults++ < 5) Console.Error.WriteLine($"failed {what}: {fault}"); }), new FdoHttpServer(dispatcher.Types, chance));
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
+        if (Environment.GetEnvironmentVariable("BENCH_INLINE") == "1")
+            builder.WebHost.UseSockets(o => o.UnsafePreferInlineScheduling = true);
         builder.WebHost.ConfigureKestrel(k => k.Listen(System.Net.IPAddress.Loopback, port));
         await using var app = builder.Build();
         app.MapRoles(role);

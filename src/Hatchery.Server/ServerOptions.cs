@@ -163,6 +163,8 @@ public sealed class PageOptions
 {
     /// <summary>Listener of page and admin API.</summary>
     public string Listener { get; set => field = value.ToLowerInvariant(); } = "admin";
+    /// <summary>DNS names under which the page is reached, besides localhost and addresses.</summary>
+    public List<string> Names { get; set; } = [];
     /// <summary>Anybody who reaches the listener may read the page. For demonstrations.</summary>
     public bool OpenForReading { get; set; }
 }

@@ -18,8 +18,16 @@ public sealed class CeremonyAssemblerTests
         public Moment Now => Toy.At(_time += 0.001);
         public void See(SessionId session, Actor here, Way way, Toy.Message message, Tag tag = default) => Witness.Saw(new Sighting
         {
-            Kind = message.Kind, Way = way, At = Now, Session = session, Here = here, Medium = Medium.Udp, Layers = [], Message = message,
-            Bytes = message.Bytes, Frames = tag == default ? [] : new[] { tag },
+            Kind = message.Kind,
+            Way = way,
+            At = Now,
+            Session = session,
+            Here = here,
+            Medium = Medium.Udp,
+            Layers = [],
+            Message = message,
+            Bytes = message.Bytes,
+            Frames = tag == default ? [] : new[] { tag },
         });
     }
 

@@ -2,6 +2,8 @@ using System.Net.Security;
 using System.Security.Cryptography;
 using System.Text;
 using CsCheck;
+using Hatchery.Tls.Bouncy;
+using Org.BouncyCastle.Tls;
 
 namespace Hatchery.Tls.Tests;
 
@@ -49,6 +51,42 @@ public sealed class PairTests
         Assert.Equal(version == TlsVersions.Tls13, Client("a", null, 32).SequenceEqual(Client("a", [], 32)));
         pair.Client.Engine.Dispose();
         Assert.Throws<InvalidOperationException>(() => Client("a", null, 32));
+    }
+
+    /// <summary>Exports by BouncyCastle's own code, which works only at the end of the handshake.</summary>
+    private sealed class Exporting(ChanceCrypto crypto, TlsServerOptions options, Progress progress) : ServerPeer(crypto, options, progress)
+    {
+        public List<string> Keys { get; } = [];
+
+        public override void NotifyHandshakeComplete()
+        {
+            base.NotifyHandshakeComplete();
+            Keys.AddRange(s_contexts.Select(c => Convert.ToHexString(m_context.ExportKeyingMaterial("EXPERIMENTAL test", c, 48))));
+        }
+    }
+
+    private static readonly byte[]?[] s_contexts = [null, [], [1, 2, 3], new byte[300]];
+
+    [Theory]
+    [InlineData(TlsVersions.Tls12)]
+    [InlineData(TlsVersions.Tls13)]
+    public void Keys_exported_late_are_those_of_the_end_of_the_handshake(TlsVersions version)
+    {
+        var progress = new Progress { Now = Pair.Start };
+        var peer = new Exporting(new ChanceCrypto(new SeededChance(2), "server", progress), s_server, progress);
+        var server = new TlsServerProtocol();
+        server.Accept(peer);
+        var client = new Side(new TlsClientEngine(s_client with { Versions = version }, new SeededChance(1), Pair.Start));
+        for (int i = 0; i < 3; i++)
+        {
+            server.OfferInput(client.Transmit());
+            byte[] bytes = new byte[server.GetAvailableOutputBytes()];
+            server.ReadOutput(bytes, 0, bytes.Length);
+            client.Engine.Receive(bytes, default, Pair.Start, default);
+            client.Drain();
+        }
+        Assert.Equal(s_contexts.Length, peer.Keys.Count);
+        Assert.Equal(peer.Keys, s_contexts.Select(c => Convert.ToHexString(client.Connection!.Export("EXPERIMENTAL test", c, 48))));
     }
 
     [Fact]

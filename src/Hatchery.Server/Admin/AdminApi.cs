@@ -86,12 +86,15 @@ internal static class AdminApi
     private static void MapTokens(RouteGroupBuilder api, TokenStore tokens)
     {
         api.MapGet("/tokens", async (CancellationToken cancel) => await tokens.ListAsync(cancel)).Scope("tokens:read").WithSummary("Tokens, without their text.");
-        api.MapPost("/tokens", async (NewToken wanted, CancellationToken cancel) =>
+        api.MapPost("/tokens", async (NewToken wanted, HttpContext http, CancellationToken cancel) =>
         {
             if (string.IsNullOrWhiteSpace(wanted.Name) || wanted.Scopes is null or { Length: 0 })
                 throw new BadHttpRequestException("name and scopes are needed.");
+            var mine = (AdminToken)http.Items[typeof(AdminToken)]!;
+            if (wanted.Scopes.FirstOrDefault(s => !mine.Allows(s)) is { } beyond)
+                return Results.Problem($"This token may not give the scope {beyond}, which it has not itself.", statusCode: StatusCodes.Status403Forbidden);
             var (text, token) = await tokens.CreateAsync(wanted.Name, [.. wanted.Scopes], wanted.Expires, cancel);
-            return new MadeToken(text, token.Id);
+            return Results.Ok(new MadeToken(text, token.Id));
         }).Scope("tokens:write").WithSummary("Makes a token; its text is shown this once.");
         api.MapDelete("/tokens/{id}", async (string id, CancellationToken cancel) => await tokens.RevokeAsync(id, cancel) ? Results.NoContent() : Results.NotFound())
             .Scope("tokens:write").WithSummary("Revokes a token.");
@@ -107,6 +110,7 @@ internal static class AdminApi
             http.Response.Headers.WWWAuthenticate = "Bearer";
             return Results.Problem("A valid token is needed.", statusCode: StatusCodes.Status401Unauthorized);
         }
+        http.Items[typeof(AdminToken)] = token;
         string? scope = http.GetEndpoint()?.Metadata.GetMetadata<RequiredScope>()?.Scope;
         return scope is not null && token.Allows(scope) ? null : Results.Problem($"The token lacks the scope {scope}.", statusCode: StatusCodes.Status403Forbidden);
     }

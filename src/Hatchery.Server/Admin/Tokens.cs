@@ -15,6 +15,7 @@ public sealed record AdminToken(string Id, string Name, ImmutableArray<string> S
         .Plain("Expires", t => t.Expires, (t, v) => t with { Expires = v }, Lifetime.Factory, "a server's record")
         .Plain("Revoked", t => t.Revoked, (t, v) => t with { Revoked = v }, Lifetime.Factory, "a server's record");
 
+    /// <summary>Also of a scope to be given on: "fdo:*" is allowed by "fdo:*" and "*" only.</summary>
     public bool Allows(string scope) => Scopes.Contains("*") || Scopes.Contains(scope)
         || Scopes.Contains(scope[..(scope.IndexOf(':', StringComparison.Ordinal) + 1)] + "*");
 }
@@ -31,6 +32,7 @@ public sealed class TokenStore(IRecordStore store, Chance chance, Func<Moment> n
         var token = new AdminToken(key[..12], name, scopes, expires, false);
         var unit = store.Begin(Caller.Local("admin", now()));
         unit.Insert(AdminToken.Schema, new(key), token);
+        unit.Report(new Fact.Administered(new Identifier("admin.token", token.Id), $"token {name} made for {string.Join(", ", scopes)}", "admin"));
         await unit.CommitAsync(cancel);
         return (text, token);
     }
@@ -53,9 +55,14 @@ public sealed class TokenStore(IRecordStore store, Chance chance, Func<Moment> n
         if ((await unit.ListAsync(AdminToken.Schema, null, 1000, cancel)).FirstOrDefault(t => t.Value.Id == id) is not { } found)
             return false;
         unit.Replace(AdminToken.Schema, found.Key, found.Value with { Revoked = true }, found.Version);
+        unit.Report(new Fact.Administered(new Identifier("admin.token", id), $"token {found.Value.Name} revoked", "admin"));
         await unit.CommitAsync(cancel);
         return true;
     }
+
+    /// <summary>Null: unknown, expired or revoked meanwhile.</summary>
+    public async ValueTask<AdminToken?> FindByIdAsync(string? id, CancellationToken cancel) =>
+        id is null ? null : (await ListAsync(cancel)).FirstOrDefault(t => t.Id == id && !t.Revoked && (t.Expires is null || t.Expires > now().Wall));
 
     private static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 }

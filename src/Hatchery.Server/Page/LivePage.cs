@@ -20,6 +20,13 @@ internal static class LivePage
             o.Cookie.SameSite = SameSiteMode.Strict;
             o.Cookie.HttpOnly = true;
             o.LoginPath = "/login";
+            // A token that was revoked or has expired ends the sessions that it opened.
+            o.Events.OnValidatePrincipal = async context =>
+            {
+                var tokens = context.HttpContext.RequestServices.GetRequiredService<TokenStore>();
+                if (await tokens.FindByIdAsync(context.Principal?.FindFirstValue("token"), context.HttpContext.RequestAborted) is null)
+                    context.RejectPrincipal();
+            };
         });
         services.AddAuthorization();
         services.AddHttpContextAccessor();
@@ -27,6 +34,8 @@ internal static class LivePage
 
     public static void Map(WebApplication app, ServerOptions options)
     {
+        // A page of somebody else's, rebound by DNS to this address, comes with a name of its own.
+        app.Use((http, next) => IsOurs(http.Request.Host.Host, options) ? next(http) : Refuse(http));
         app.Use((http, next) =>
         {
             http.Response.Headers.ContentSecurityPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -45,7 +54,7 @@ internal static class LivePage
             var form = await http.Request.ReadFormAsync();
             if (await tokens.FindAsync(form["token"], http.RequestAborted) is not { } token || !token.Allows("devices:read"))
                 return Results.Redirect("/login?wrong=1");
-            await http.SignInAsync(new ClaimsPrincipal(new ClaimsIdentity([new Claim(ClaimTypes.Name, token.Name)], CookieAuthenticationDefaults.AuthenticationScheme)));
+            await http.SignInAsync(new ClaimsPrincipal(new ClaimsIdentity([new Claim(ClaimTypes.Name, token.Name), new Claim("token", token.Id)], CookieAuthenticationDefaults.AuthenticationScheme)));
             return Results.Redirect("/");
         }).ExcludeFromDescription();
         var events = app.MapGet("/events", async (HttpContext http, Observatory observatory) =>
@@ -72,6 +81,16 @@ internal static class LivePage
                     endpoint.Metadata.Add(new Microsoft.AspNetCore.Authorization.AuthorizeAttribute());
             });
         }
+    }
+
+    /// <summary>An address, localhost, or a name that the page's listener is configured with.</summary>
+    private static bool IsOurs(string host, ServerOptions options) => host is "localhost" || System.Net.IPAddress.TryParse(host.Trim('[', ']'), out _)
+        || options.Page.Names.Contains(host, StringComparer.OrdinalIgnoreCase);
+
+    private static Task Refuse(HttpContext http)
+    {
+        http.Response.StatusCode = StatusCodes.Status421MisdirectedRequest;
+        return http.Response.WriteAsync("This name is none of page:names.");
     }
 
     private const string Script = """

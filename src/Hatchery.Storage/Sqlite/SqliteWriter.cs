@@ -13,7 +13,8 @@ internal sealed class SqliteWriter
     private const int MostWaiting = 16384;
 
     private readonly Lock _lock = new();
-    private readonly SemaphoreSlim _wake = new(0);
+    /// <summary>An event of the kernel's: a wait that spins first costs more than the commit where cores are few.</summary>
+    private readonly AutoResetEvent _wake = new(false);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly SqliteConnection _connection;
     private readonly string _path;
@@ -77,7 +78,7 @@ internal sealed class SqliteWriter
             _sleeping = false;
         }
         if (wake)
-            _wake.Release();
+            _wake.Set();
         return work.Task;
     }
 
@@ -92,7 +93,7 @@ internal sealed class SqliteWriter
             _sleeping = false;
         }
         if (wake)
-            _wake.Release();
+            _wake.Set();
         return _ended.Task;
     }
 
@@ -119,7 +120,7 @@ internal sealed class SqliteWriter
             }
             if (sleep)
             {
-                _wake.Wait();
+                _wake.WaitOne();
                 continue;
             }
             Transact(_together);
@@ -131,6 +132,7 @@ internal sealed class SqliteWriter
         foreach (var statement in (ReadOnlySpan<SqliteStatement>)[_begin, _commit, _rollback, _savepoint, _release, _undo])
             statement.Dispose();
         _connection.Dispose();
+        _wake.Dispose();
         _ended.SetResult();
     }
 

@@ -225,17 +225,31 @@ public sealed class PartyDriver<TState> where TState : class
         var layers = encoded.Layers.IsDefault ? [] : encoded.Layers;
         _witness.Saw(new Sighting
         {
-            Kind = message.Kind, Way = way, At = at, Session = _session, Here = _identity.Here,
-            Peer = _identity.PeerOf(way == Way.Sent ? message.Kind.To : message.Kind.From), Medium = encoded.Medium,
+            Kind = message.Kind,
+            Way = way,
+            At = at,
+            Session = _session,
+            Here = _identity.Here,
+            Peer = _identity.PeerOf(way == Way.Sent ? message.Kind.To : message.Kind.From),
+            Medium = encoded.Medium,
             Layers = message.Protection == Protection.Clear ? layers : layers.Add(new Layer("message", message.Protection)),
-            Frames = new ReadOnlySpan<Tag>(in tag), Message = message, Bytes = encoded.Bytes.Span,
+            Frames = new ReadOnlySpan<Tag>(in tag),
+            Message = message,
+            Bytes = encoded.Bytes.Span,
         });
     }
 
     private void SeeHuman(StepKind kind, int entropy, Way way) => _witness.Saw(new Sighting
     {
-        Kind = kind, Way = way, At = _world.Now, Session = _session, Here = _identity.Here,
-        Peer = _identity.PeerOf(way == Way.Sent ? kind.To : kind.From), Medium = new Medium(kind.Act.ToString(), IsHuman: true), Layers = [], EntropyBits = entropy,
+        Kind = kind,
+        Way = way,
+        At = _world.Now,
+        Session = _session,
+        Here = _identity.Here,
+        Peer = _identity.PeerOf(way == Way.Sent ? kind.To : kind.From),
+        Medium = new Medium(kind.Act.ToString(), IsHuman: true),
+        Layers = [],
+        EntropyBits = entropy,
     });
 
     /// <summary>Events of a connection that was given up are dropped.</summary>

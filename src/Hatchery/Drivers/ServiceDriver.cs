@@ -77,10 +77,17 @@ public sealed class ServiceDriver(IService service, Func<Player, Actor> hereOf, 
         var frames = way == Way.Sent ? caller.AnswerFrames : caller.RequestFrames;
         witness.Saw(new Sighting
         {
-            Kind = message.Kind, Way = way, At = caller.Now, Session = caller.Session, Here = here,
-            Peer = peerOf(way == Way.Sent ? message.Kind.To : message.Kind.From), Medium = medium,
+            Kind = message.Kind,
+            Way = way,
+            At = caller.Now,
+            Session = caller.Session,
+            Here = here,
+            Peer = peerOf(way == Way.Sent ? message.Kind.To : message.Kind.From),
+            Medium = medium,
             Layers = message.Protection == Protection.Clear ? caller.Layers : caller.Layers.Add(new Layer("message", message.Protection)),
-            Frames = new ReadOnlySpan<Tag>(in frames), Message = message, Bytes = bytes,
+            Frames = new ReadOnlySpan<Tag>(in frames),
+            Message = message,
+            Bytes = bytes,
         });
     }
 }

@@ -11,8 +11,9 @@ internal static class StepBuilder
         var drafts = Pair(observations);
         var ordered = Order(drafts, observations);
         var changes = Changes(observations, drafts);
-        var frames = observations.Select(l => l.Observation).OfType<Observation.FrameCaptured>().Where(f => f.Way == Way.Sent && f.Tag.Value != 0)
-            .ToLookup(f => f.Tag);
+        // Every process counts its own tags.
+        var frames = observations.Where(l => l.Observation is Observation.FrameCaptured { Way: Way.Sent, Tag.Value: not 0 })
+            .ToLookup(l => (l.Process, ((Observation.FrameCaptured)l.Observation).Tag), l => (Observation.FrameCaptured)l.Observation);
         var steps = ImmutableArray.CreateBuilder<Step>(ordered.Count);
         foreach (var draft in ordered)
             steps.Add(draft.Finish(steps.Count + 1, method, frames, changes.TryGetValue(draft, out var c) ? c : []));
@@ -26,7 +27,7 @@ internal static class StepBuilder
         public Observation.Seen First => (Observation.Seen)Sightings[0].Observation;
         public bool HasReceiver => Sightings.Any(s => ((Observation.Seen)s.Observation).Way == Way.Received);
 
-        public Step Finish(int number, Method method, ILookup<Tag, Observation.FrameCaptured> frames, ImmutableArray<BeliefChange> changes)
+        public Step Finish(int number, Method method, ILookup<(int Process, Tag), Observation.FrameCaptured> frames, ImmutableArray<BeliefChange> changes)
         {
             var seen = Sightings.Select(s => (Observation.Seen)s.Observation).ToList();
             var maker = seen.FirstOrDefault(s => s.Way == Way.Sent);
@@ -38,9 +39,9 @@ internal static class StepBuilder
             var at = from;
             foreach (var leg in seen.Where(s => s.Way != Way.Received).DefaultIfEmpty(first))
             {
-                int next = seen.IndexOf(leg) + 1;
+                int process = Sightings[seen.IndexOf(leg)].Process, next = seen.IndexOf(leg) + 1;
                 var until = seen.Skip(next).FirstOrDefault(s => s.Way == Way.Forwarded)?.Here ?? to;
-                var carried = leg.Frames.Where(t => t.Value != 0).SelectMany(t => frames[t]).ToList();
+                var carried = leg.Frames.Where(t => t.Value != 0).SelectMany(t => frames[(process, t)]).ToList();
                 hops.Add(new Hop(at, until, leg.Medium, carried.Count, carried.Sum(f => f.Bytes.Length), carried.Count(f => f.Repeats) + Repetitions));
                 at = until;
             }

@@ -56,7 +56,9 @@ public sealed class DeviceFolder(string root, long maxBytes = 256 * 1024 * 1024)
             File.Delete(_temporary);
             _stream = new FileStream(_temporary, new FileStreamOptions
             {
-                Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+                Mode = FileMode.CreateNew,
+                Access = FileAccess.Write,
+                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
             });
         }
 

@@ -34,7 +34,8 @@ internal sealed class Fleet : IAdmission
         var manufacturer = new ManufacturerOptions { Keys = [_manufacturerKey], KeyChains = [ca.Chain], DeviceCa = Ca, RendezvousInfo = RendezvousText.Parse(rendezvous) };
         OwnerOptions = new OwnerOptions
         {
-            Keys = new OwnerKeys(_ownerKey), Planner = new OnePlan(plan ?? ServiceInfoPlan.Empty),
+            Keys = new OwnerKeys(_ownerKey),
+            Planner = new OnePlan(plan ?? ServiceInfoPlan.Empty),
             Addresses = [new To2AddressEntry(null, OwnerHost, 80, TransportProtocol.Http)],
         };
         Vouchers = new OwnerVouchers(OwnerStore, OwnerOptions.Keys, new VoucherPolicy(), _chance);
@@ -125,7 +126,9 @@ internal sealed class Fleet : IAdmission
 
     public static readonly DeviceOptions DeviceOptions = new()
     {
-        Facts = new DeviceFacts("Linux", "x86_64", "12", "model"), Modules = ["fdo.download"], Rounds = 1,
+        Facts = new DeviceFacts("Linux", "x86_64", "12", "model"),
+        Modules = ["fdo.download"],
+        Rounds = 1,
     };
 
     public OnboardingDevice Device(DeviceCredential credential, DeviceOptions? options = null) =>

@@ -11,7 +11,12 @@ public sealed class BadNetworkTests
 
     private static LinkConditions Bad(double part) => new()
     {
-        Delay = TimeSpan.FromMilliseconds(10), Jitter = TimeSpan.FromMilliseconds(10), Loss = part, Duplication = part, Reordering = part, Corruption = part,
+        Delay = TimeSpan.FromMilliseconds(10),
+        Jitter = TimeSpan.FromMilliseconds(10),
+        Loss = part,
+        Duplication = part,
+        Reordering = part,
+        Corruption = part,
     };
 
     private static void Onboards(SimulatedFleet fleet, string under)

@@ -16,4 +16,34 @@ public sealed class CrashTests
             "owner.test save before", "owner.test send after", "owner.test answer before", "owner.test answer after" })
             Assert.Contains(points, p => p.StartsWith(wanted + " #", StringComparison.Ordinal));
     }
+
+    [Fact]
+    public void Killed_again_and_again_at_random_over_a_bad_network_it_still_comes_to_the_same_end()
+    {
+        int deaths = 0;
+        for (int seed = 1; seed <= 30; seed++)
+        {
+            var fleet = new SimulatedFleet($"deaths {seed}");
+            fleet.Network.Conditions = new LinkConditions { Delay = TimeSpan.FromMilliseconds(100), Jitter = TimeSpan.FromMilliseconds(50), Loss = 0.1, Duplication = 0.1, Reordering = 0.1 };
+            byte[] draws = new SeededChance($"deaths {seed}").Bytes(40, "deaths");
+            for (int i = 0; i < draws.Length; i += 2)
+            {
+                var process = fleet.Processes[draws[i] % fleet.Processes.Length];
+                fleet.Loop.After(TimeSpan.FromMilliseconds(500 + 100 * draws[i + 1]), () =>
+                {
+                    if (!process.IsAlive || fleet.IsOnboarded)
+                        return;
+                    deaths++;
+                    process.Kill();
+                    fleet.Check(died: true);
+                    fleet.Loop.After(TimeSpan.FromSeconds(3), process.Start);
+                });
+            }
+            Assert.True(fleet.Run(TimeSpan.FromDays(2)), $"seed {seed}: not onboarded; {string.Join("; ", fleet.Refusals)}");
+            fleet.Loop.RunUntil(() => false, TimeSpan.FromMinutes(5));
+            fleet.Check(died: false);
+        }
+        Assert.True(deaths > 100, $"{deaths} deaths in all");
+        TestContext.Current.SendDiagnosticMessage($"{deaths} deaths");
+    }
 }

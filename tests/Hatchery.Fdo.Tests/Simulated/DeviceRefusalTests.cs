@@ -98,10 +98,10 @@ public sealed class DeviceRefusalTests
     }
 
     [Fact]
-    public void The_owner_of_another_device_is_refused_with_101()
+    public async Task The_owner_of_another_device_is_refused_with_101()
     {
         var other = _fleet.Manufacture(ECCurve.NamedCurves.nistP256);
-        var voucher = _fleet.SellAsync(other.Guid).GetAwaiter().GetResult();
+        var voucher = await _fleet.SellAsync(other.Guid);
         Refuses(new HandOwner(_fleet.OwnerKey, voucher), 101, 61, "OVGuid");
     }
 

@@ -144,7 +144,7 @@ public sealed class ServiceRefusalTests
     [Fact]
     public async Task Messages_out_of_order_are_error_101()
     {
-        var (fleet, credential, _) = Sold();
+        var (fleet, credential, voucher) = Sold();
         // 65 to 71 cannot be made before keys are; what is inside does not matter to the order.
         var keys = new HandDevice(fleet, credential).Prove().Keys;
         foreach (FdoMessage early in new FdoMessage[] { new DeviceServiceInfoReady(null, null), HandDevice.Silence, new Done(Nonce.Draw(s_chance, "n")) })
@@ -156,7 +156,7 @@ public sealed class ServiceRefusalTests
         HandDevice.IsError(101, new HandDevice(fleet, credential).Prove().Ask(new GetOVNextEntry(0)));
         // What no service answers here.
         HandDevice.IsError(100, new HandDevice(fleet, credential).Ask(new To0Hello()));
-        HandDevice.IsError(100, new HandDevice(fleet, credential).Hello().Ask(new OVNextEntry(0, OwnershipVoucher.Parse((await fleet.Made.GetAsync(credential.Guid, Fleet.Operator, default))!.Voucher).Entries[0])));
+        HandDevice.IsError(100, new HandDevice(fleet, credential).Hello().Ask(new OVNextEntry(0, voucher.Entries[0])));
         await NothingCameOfIt(fleet);
     }
 
@@ -226,7 +226,7 @@ public sealed class ServiceRefusalTests
         hand = new HandDevice(other, device).Ready();
         hand.AskSealed(HandDevice.Devmod());
         Assert.IsType<Done2>(hand.AskSealed(new Done(hand.Proof.CuphNonce)));
-        Assert.Contains(await other.Vouchers.ListAsync(null, 10, Fleet.Operator, default), v => v.State == OwnerVoucherState.Onboarded);
+        Assert.Contains(await other.Vouchers.ListAsync(null, 10, Fleet.Operator, TestContext.Current.CancellationToken), v => v.State == OwnerVoucherState.Onboarded);
     }
 
     [Fact]
@@ -258,10 +258,10 @@ public sealed class ServiceRefusalTests
     {
         var (fleet, credential, voucher) = Sold();
         var (elsewhere, _, _) = Sold();
-        Assert.Equal(FdoErrorCode.InvalidOwnershipVoucher, (await Assert.ThrowsAsync<FdoException>(async () => await elsewhere.Vouchers.ImportAsync(voucher, Fleet.Operator, default))).Code);
+        Assert.Equal(FdoErrorCode.InvalidOwnershipVoucher, (await Assert.ThrowsAsync<FdoException>(async () => await elsewhere.Vouchers.ImportAsync(voucher, Fleet.Operator, TestContext.Current.CancellationToken))).Code);
         using var second = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         Assert.Equal(FdoErrorCode.InvalidOwnershipVoucher,
-            (await Assert.ThrowsAsync<FdoException>(async () => await fleet.Made.ExtendAsync(credential.Guid, FdoPublicKey.From(second), Fleet.Operator, default))).Code);
+            (await Assert.ThrowsAsync<FdoException>(async () => await fleet.Made.ExtendAsync(credential.Guid, FdoPublicKey.From(second), Fleet.Operator, TestContext.Current.CancellationToken))).Code);
     }
 
     [Fact]

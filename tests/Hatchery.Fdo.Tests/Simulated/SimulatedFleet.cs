@@ -56,7 +56,8 @@ internal sealed class SimulatedFleet : IAdmission
         _manufacturer = new ManufacturerOptions { Keys = [_manufacturerKey], DeviceCa = _ca, RendezvousInfo = RendezvousText.Parse("http://rv.test:80") };
         _options = new OwnerOptions
         {
-            Keys = new OwnerKeys(_ownerKey), Addresses = [new To2AddressEntry(null, OwnerHost, 80, TransportProtocol.Http)],
+            Keys = new OwnerKeys(_ownerKey),
+            Addresses = [new To2AddressEntry(null, OwnerHost, 80, TransportProtocol.Http)],
             Planner = new AgentPlanner(_tokens, new Uri($"http://{OwnerHost}:{ServicePort}/"), new OnePlan(new ServiceInfoPlan("p", [new Download(FileName, File)]))),
         };
         _factoryRecords = new MemoryBackend(Loop.Time);

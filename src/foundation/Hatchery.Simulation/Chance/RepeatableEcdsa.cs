@@ -64,7 +64,11 @@ internal sealed class RepeatableEcdsa(ECParameters parameters) : DerivedEcdsa(pa
     {
         IDigest digest = hash.Length switch
         {
-            20 => new Sha1Digest(), 28 => new Sha224Digest(), 32 => new Sha256Digest(), 48 => new Sha384Digest(), 64 => new Sha512Digest(),
+            20 => new Sha1Digest(),
+            28 => new Sha224Digest(),
+            32 => new Sha256Digest(),
+            48 => new Sha384Digest(),
+            64 => new Sha512Digest(),
             _ => throw new CryptographicException($"No hash has {hash.Length} bytes."),
         };
         var signer = new ECDsaSigner(new HMacDsaKCalculator(digest));

@@ -50,9 +50,24 @@ internal static class HttpWire
 
     private static string Reason(int status) => status switch
     {
-        200 => "OK", 201 => "Created", 202 => "Accepted", 204 => "No Content", 400 => "Bad Request", 401 => "Unauthorized", 403 => "Forbidden", 404 => "Not Found",
-        405 => "Method Not Allowed", 411 => "Length Required", 413 => "Content Too Large", 415 => "Unsupported Media Type", 429 => "Too Many Requests", 431 => "Request Header Fields Too Large",
-        500 => "Internal Server Error", 503 => "Service Unavailable", 505 => "HTTP Version Not Supported", _ => "Status",
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        411 => "Length Required",
+        413 => "Content Too Large",
+        415 => "Unsupported Media Type",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
+        _ => "Status",
     };
 }
 

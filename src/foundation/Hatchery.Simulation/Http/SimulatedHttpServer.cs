@@ -105,8 +105,16 @@ public sealed class SimulatedHttpServer
             var (received, sent) = (Stream.ReceiveTag, Host.Witness.NewTag());
             var caller = new Caller
             {
-                Now = Host.Loop.Now, Listener = server._listener, Remote = Stream.Remote.ToString(), Session = Stream.Session, ClientChain = facts.PeerChain,
-                ServerCertificate = facts.OwnCertificate, TlsUnique = facts.TlsUnique, Layers = SimulatedHttp.LayersOver(facts), RequestFrames = received, AnswerFrames = sent,
+                Now = Host.Loop.Now,
+                Listener = server._listener,
+                Remote = Stream.Remote.ToString(),
+                Session = Stream.Session,
+                ClientChain = facts.PeerChain,
+                ServerCertificate = facts.OwnCertificate,
+                TlsUnique = facts.TlsUnique,
+                Layers = SimulatedHttp.LayersOver(facts),
+                RequestFrames = received,
+                AnswerFrames = sent,
             };
             var request = new PlainHttpRequest(head.First, head.Second, head.Headers, body);
             Action<PlainHttpResponse> answer = response => Answer(response, head.Closes, sent);

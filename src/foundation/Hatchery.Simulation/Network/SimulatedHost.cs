@@ -123,8 +123,15 @@ public sealed class SimulatedHost
         if ((Witness.Watching & Watch.Frames) != 0)
             Witness.Captured(new Frame
             {
-                Tag = tag, Session = session, Way = way, Medium = packet.IsTcp ? Medium.Tcp : Medium.Udp, At = Loop.Now,
-                From = packet.From.ToString(), To = packet.To.ToString(), Repeats = packet.Repeats, Bytes = packet.Bytes,
+                Tag = tag,
+                Session = session,
+                Way = way,
+                Medium = packet.IsTcp ? Medium.Tcp : Medium.Udp,
+                At = Loop.Now,
+                From = packet.From.ToString(),
+                To = packet.To.ToString(),
+                Repeats = packet.Repeats,
+                Bytes = packet.Bytes,
             });
     }
 

@@ -7,7 +7,7 @@ namespace Hatchery.Simulation;
 internal sealed class TcpConnection : IByteStream
 {
     public const int Mss = 1460;
-    private const int Window = 65535, MaxSynRetries = 5, MaxRetries = 8, MaxHeld = 64;
+    private const int Window = 65535, MaxSynRetries = 6, MaxRetries = 15, MaxHeld = 64;
     private static readonly TimeSpan s_minRto = TimeSpan.FromSeconds(1), s_maxRto = TimeSpan.FromSeconds(60), s_delayedAck = TimeSpan.FromMilliseconds(40),
         s_linger = TimeSpan.FromSeconds(60);
 

@@ -136,7 +136,15 @@ public sealed class RadioPort
         if ((_witness.Watching & Watch.Frames) != 0)
             _witness.Captured(new Frame
             {
-                Tag = tag, Session = Session, Way = way, Medium = _radio.Medium, At = _radio.Loop.Now, From = from, To = to, Repeats = repeats, Bytes = bytes,
+                Tag = tag,
+                Session = Session,
+                Way = way,
+                Medium = _radio.Medium,
+                At = _radio.Loop.Now,
+                From = from,
+                To = to,
+                Repeats = repeats,
+                Bytes = bytes,
             });
     }
 }

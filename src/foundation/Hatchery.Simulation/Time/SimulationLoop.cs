@@ -144,7 +144,7 @@ public sealed class SimulationLoop
     }
 
     /// <summary>A call that its killed process will never see the end of.</summary>
-    internal void Abandon() => _waiting = Math.Max(0, _waiting - 1);
+    internal void Abandon() => _waiting--;
 
     private static T Block<T>(Func<ValueTask<T>> work)
     {

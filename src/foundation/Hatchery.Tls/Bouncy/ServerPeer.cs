@@ -4,7 +4,7 @@ using Org.BouncyCastle.Tls.Crypto;
 
 namespace Hatchery.Tls.Bouncy;
 
-internal sealed class ServerPeer : AbstractTlsServer, TlsPskIdentityManager
+internal class ServerPeer : AbstractTlsServer, TlsPskIdentityManager
 {
     private readonly ChanceCrypto _crypto;
     private readonly TlsServerOptions _options;

@@ -54,9 +54,16 @@ public sealed class DeviceInitializer(Destination manufacturer, SecretBytes atte
         var secret = new SecretBytes(chance.Bytes(FdoHash.Size(mac), "DI.DCHmacSecret"));
         _made = DeviceCredential.Blank with
         {
-            Active = true, ProtocolVersion = FdoVersion.Protocol, HmacSecret = secret, DeviceInfo = header.DeviceInfo, Guid = header.Guid,
-            RendezvousInfo = header.RendezvousInfo.Raw, PublicKeyHash = FdoHash.Of(VoucherHmac.HashFor(deviceType, keyType), header.PublicKey.Raw.Span).Raw,
-            AttestationKey = attestationKey, SerialNumber = serialNumber, OwnerKeyType = (int)keyType,
+            Active = true,
+            ProtocolVersion = FdoVersion.Protocol,
+            HmacSecret = secret,
+            DeviceInfo = header.DeviceInfo,
+            Guid = header.Guid,
+            RendezvousInfo = header.RendezvousInfo.Raw,
+            PublicKeyHash = FdoHash.Of(VoucherHmac.HashFor(deviceType, keyType), header.PublicKey.Raw.Span).Raw,
+            AttestationKey = attestationKey,
+            SerialNumber = serialNumber,
+            OwnerKeyType = (int)keyType,
         };
         moves.Send(new SetHmac(VoucherHmac.Compute(mac, secret, header)));
     }

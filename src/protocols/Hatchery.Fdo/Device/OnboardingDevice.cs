@@ -176,7 +176,10 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
         var hash = VoucherHmac.HashFor(_attestationType, setup.Owner2Key.Type);
         _pending = State with
         {
-            Active = false, Guid = setup.Guid, RendezvousInfo = setup.RendezvousInfo.Raw, PublicKeyHash = FdoHash.Of(hash, setup.Owner2Key.Raw.Span).Raw,
+            Active = false,
+            Guid = setup.Guid,
+            RendezvousInfo = setup.RendezvousInfo.Raw,
+            PublicKeyHash = FdoHash.Of(hash, setup.Owner2Key.Raw.Span).Raw,
             OwnerKeyType = (int)setup.Owner2Key.Type,
         };
         var hmac = VoucherHmac.Compute(VoucherHmac.MacFor(_attestationType, setup.Owner2Key.Type), State.HmacSecret!, replacement);

@@ -31,7 +31,9 @@ public sealed class OwnershipVoucher
     public FdoPublicKey Owner => Entries.IsEmpty ? Header.PublicKey : Entries[^1].PublicKey;
 
     /// <summary>DER; empty where there is no chain or its leaf cannot be read.</summary>
-    public ReadOnlyMemory<byte> DeviceKey => DevCertChain.IsEmpty ? default : CertificateKey.SubjectPublicKeyInfo(DevCertChain[0]) ?? default;
+    public ReadOnlyMemory<byte> DeviceKey => _deviceKey ??= DevCertChain.IsEmpty ? default(ReadOnlyMemory<byte>) : CertificateKey.SubjectPublicKeyInfo(DevCertChain[0]) ?? default;
+
+    private ReadOnlyMemory<byte>? _deviceKey;
 
     /// <summary>The same voucher with one more entry; bytes before it stay as they are.</summary>
     internal OwnershipVoucher Append(VoucherEntry entry)

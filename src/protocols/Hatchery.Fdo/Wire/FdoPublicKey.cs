@@ -12,6 +12,7 @@ public sealed class FdoPublicKey
 {
     private const int MaxChain = 16;
     private ECDsa? _verifier;
+    private string? _fingerprint;
 
     private FdoPublicKey(PublicKeyType type, PublicKeyEncoding encoding, ReadOnlyMemory<byte> spki, ImmutableArray<ReadOnlyMemory<byte>> chain, ReadOnlyMemory<byte> raw) =>
         (Type, Encoding, SubjectPublicKeyInfo, Chain, Raw) = (type, encoding, spki, chain, raw);
@@ -25,7 +26,7 @@ public sealed class FdoPublicKey
     public ReadOnlyMemory<byte> Raw { get; }
     public bool IsElliptic => Type is PublicKeyType.Secp256R1 or PublicKeyType.Secp384R1;
     /// <summary>SHA-256 of the SubjectPublicKeyInfo, hex.</summary>
-    public string Fingerprint => Convert.ToHexStringLower(SHA256.HashData(SubjectPublicKeyInfo.Span));
+    public string Fingerprint => _fingerprint ??= Convert.ToHexStringLower(SHA256.HashData(SubjectPublicKeyInfo.Span));
 
     public bool IsSameKey(FdoPublicKey other) => !SubjectPublicKeyInfo.IsEmpty && SubjectPublicKeyInfo.Span.SequenceEqual(other.SubjectPublicKeyInfo.Span);
     public bool IsSameKey(ECDsa key) => SubjectPublicKeyInfo.Span.SequenceEqual(key.ExportSubjectPublicKeyInfo());
