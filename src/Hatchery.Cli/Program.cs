@@ -18,7 +18,8 @@ internal static class Program
             return await root.Parse(args).InvokeAsync(new InvocationConfiguration
             {
                 // serve has its own limit for draining; the library's two seconds would cut it off.
-                EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = Timeout.InfiniteTimeSpan,
+                EnableDefaultExceptionHandler = false,
+                ProcessTerminationTimeout = Timeout.InfiniteTimeSpan,
             });
         }
         catch (OperationCanceledException)

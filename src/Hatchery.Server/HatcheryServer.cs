@@ -56,7 +56,7 @@ public sealed class HatcheryServer : IAsyncDisposable
         var time = TimeProvider.System;
         var clock = new SystemClock(time);
         var chance = new SystemChance();
-        var folder = Directory.CreateDirectory(options.DataDirectory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        var folder = PrivateFile.CreateFolder(options.DataDirectory);
         var screen = new StartUpScreen { DataDirectory = folder.FullName };
         var owned = new List<IAsyncDisposable>();
         try
@@ -284,7 +284,7 @@ public sealed class HatcheryServer : IAsyncDisposable
         string path = options.WitnessKeyFile.Length > 0 ? options.WitnessKeyFile : Path.Combine(folder, "witness.key");
         if (!File.Exists(path))
         {
-            using var file = new FileStream(path, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite });
+            using var file = PrivateFile.Create(path);
             file.Write(RandomNumberGenerator.GetBytes(32));
         }
         byte[] key = File.ReadAllBytes(path);
@@ -300,7 +300,7 @@ public sealed class HatcheryServer : IAsyncDisposable
             return File.Exists(path) ? (await File.ReadAllTextAsync(path, cancel)).Trim() : null;
         var (text, _) = await tokens.CreateAsync("first", ["*"], null, cancel);
         File.Delete(path);
-        await using var file = new FileStream(path, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite });
+        await using var file = PrivateFile.Create(path);
         await file.WriteAsync(System.Text.Encoding.ASCII.GetBytes(text + "\n"), cancel);
         return text;
     }

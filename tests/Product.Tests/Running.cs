@@ -54,9 +54,10 @@ internal sealed class Running : IAsyncDisposable
         ["roles:fdo.owner:addresses:0"] = $"http://127.0.0.1:{port}",
     };
 
-    public static async Task<Running> StartAsync(Action<Dictionary<string, string?>>? change = null)
+    /// <param name="folder">One that a server left; null: a new one.</param>
+    public static async Task<Running> StartAsync(Action<Dictionary<string, string?>>? change = null, string? folder = null)
     {
-        string folder = NewFolder();
+        folder ??= NewFolder();
         try
         {
             int port = FreePort();
@@ -124,11 +125,17 @@ internal sealed class Running : IAsyncDisposable
         return ((IPEndPoint)socket.LocalEndPoint!).Port;
     }
 
-    public async ValueTask DisposeAsync()
+    /// <summary>Leaves the folder.</summary>
+    public async ValueTask StopAsync()
     {
         Admin.Dispose();
         Public.Dispose();
         await Server.DisposeAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync();
         Directory.Delete(Folder, recursive: true);
     }
 }

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Hatchery.Cryptography;
 using Hatchery.Fdo;
+using Hatchery.Server;
 using Hatchery.Transports;
 
 namespace Hatchery.Cli.Verbs;
@@ -35,12 +36,7 @@ internal sealed class DeviceDirectory : IDisposable
         if (System.IO.File.Exists(file))
             return System.IO.File.ReadAllBytes(file);
         byte[] key = RandomNumberGenerator.GetBytes(32);
-        using var stream = new FileStream(file, new FileStreamOptions
-        {
-            Mode = FileMode.CreateNew,
-            Access = FileAccess.Write,
-            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-        });
+        using var stream = PrivateFile.Create(file);
         stream.Write(key);
         return key;
     }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Security.Cryptography;
 using Hatchery.Cryptography;
 using Hatchery.Fdo;
+using Hatchery.Server;
 
 namespace Hatchery.Cli.Verbs;
 
@@ -74,12 +75,7 @@ internal static class KeyFiles
 
     public static void WritePrivate(string path, ECDsa key)
     {
-        using var file = new FileStream(path, new FileStreamOptions
-        {
-            Mode = FileMode.CreateNew,
-            Access = FileAccess.Write,
-            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-        });
+        using var file = PrivateFile.Create(path);
         using var text = new StreamWriter(file);
         text.Write(key.ExportPkcs8PrivateKeyPem() + "\n");
     }

@@ -54,12 +54,10 @@ public sealed class DeviceFolder(string root, long maxBytes = 256 * 1024 * 1024)
         {
             (_path, _temporary, _max) = (path, path + ".part", max);
             File.Delete(_temporary);
-            _stream = new FileStream(_temporary, new FileStreamOptions
-            {
-                Mode = FileMode.CreateNew,
-                Access = FileAccess.Write,
-                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-            });
+            var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+            if (!OperatingSystem.IsWindows())
+                options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+            _stream = new FileStream(_temporary, options);
         }
 
         public void Write(ReadOnlySpan<byte> bytes)

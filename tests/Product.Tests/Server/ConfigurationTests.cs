@@ -98,6 +98,24 @@ public sealed class ConfigurationTests
     }
 
     [Fact]
+    public async Task Names_do_not_depend_on_case()
+    {
+        await using var running = await Running.StartAsync(s =>
+        {
+            s["database:kind"] = "memory";
+            foreach (string key in s.Keys.Where(k => k.StartsWith("listeners:", StringComparison.Ordinal) || k.StartsWith("roles:", StringComparison.Ordinal)).ToList())
+                if (s.Remove(key, out string? value))
+                    s[key.ToUpperInvariant()] = value;
+            s["page:listener"] = "Admin";
+            s["ROLES:FDO.OWNER:LISTENER"] = "Public";
+        });
+        Assert.Equal(3, running.Server.Screen.Roles.Count);
+        using var response = await running.MessageAsync(60, [0x80]);
+        Assert.Equal(System.Net.HttpStatusCode.InternalServerError, response.StatusCode);
+        Assert.Empty((await running.GetAsync("/devices")).EnumerateArray());
+    }
+
+    [Fact]
     public async Task What_is_insecure_is_said_at_start_up()
     {
         await using var demo = await Running.StartAsync(s => (s["page:openForReading"], s["capture"]) = ("true", Path.Combine(Path.GetDirectoryName(s["dataDirectory"])!, "all.pcapng")));
