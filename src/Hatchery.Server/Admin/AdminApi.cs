@@ -88,7 +88,7 @@ internal static class AdminApi
         api.MapGet("/tokens", async (CancellationToken cancel) => await tokens.ListAsync(cancel)).Scope("tokens:read").WithSummary("Tokens, without their text.");
         api.MapPost("/tokens", async (NewToken wanted, HttpContext http, CancellationToken cancel) =>
         {
-            if (string.IsNullOrWhiteSpace(wanted.Name) || wanted.Scopes is null or { Length: 0 })
+            if (string.IsNullOrWhiteSpace(wanted.Name) || wanted.Scopes is null or { Length: 0 } || wanted.Scopes.Contains(null))
                 throw new BadHttpRequestException("name and scopes are needed.");
             var mine = (AdminToken)http.Items[typeof(AdminToken)]!;
             if (wanted.Scopes.FirstOrDefault(s => !mine.Allows(s)) is { } beyond)
