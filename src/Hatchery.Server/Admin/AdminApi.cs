@@ -93,6 +93,8 @@ internal static class AdminApi
             var mine = (AdminToken)http.Items[typeof(AdminToken)]!;
             if (wanted.Scopes.FirstOrDefault(s => !mine.Allows(s)) is { } beyond)
                 return Results.Problem($"This token may not give the scope {beyond}, which it has not itself.", statusCode: StatusCodes.Status403Forbidden);
+            if (mine.Expires is { } end && !(wanted.Expires <= end))
+                return Results.Problem($"This token expires at {end:u}; it may not give one that lives longer.", statusCode: StatusCodes.Status403Forbidden);
             var (text, token) = await tokens.CreateAsync(wanted.Name, [.. wanted.Scopes], wanted.Expires, cancel);
             return Results.Ok(new MadeToken(text, token.Id));
         }).Scope("tokens:write").WithSummary("Makes a token; its text is shown this once.");

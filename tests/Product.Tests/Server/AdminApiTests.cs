@@ -71,6 +71,14 @@ public sealed class AdminApiTests
             Assert.True(response.StatusCode == expected, $"{scope}: {response.StatusCode}");
         }
         Assert.Equal(3, (await running.GetAsync("/tokens")).GetArrayLength());
+
+        var end = DateTimeOffset.UtcNow.AddHours(1);
+        using var mortal = running.Client(await running.TokenAsync(["*"], end));
+        foreach (var (expires, expected) in new (DateTimeOffset?, HttpStatusCode)[] { (end, HttpStatusCode.OK), (end.AddSeconds(1), HttpStatusCode.Forbidden), (null, HttpStatusCode.Forbidden) })
+        {
+            using var response = await mortal.PostAsJsonAsync("/api/v1/tokens", new { name = "longer", scopes = new[] { "*" }, expires }, Running.Stop);
+            Assert.True(response.StatusCode == expected, $"{expires}: {response.StatusCode}");
+        }
         Assert.Contains((await running.GetAsync("/audit")).EnumerateArray(), e => e.GetProperty("detail").GetString()!.Contains("token more made for"));
     }
 
