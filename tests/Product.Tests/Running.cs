@@ -118,6 +118,8 @@ internal sealed class Running : IAsyncDisposable
 
     public static HttpContent Pem(string text) => new StringContent(text, Encoding.ASCII, "application/x-pem-file");
 
+    public static UnixFileMode ModeOf(string path) => OperatingSystem.IsWindows() ? throw new PlatformNotSupportedException() : File.GetUnixFileMode(path);
+
     public static int FreePort()
     {
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);

@@ -88,11 +88,13 @@ internal static class AdminApi
         api.MapGet("/tokens", async (CancellationToken cancel) => await tokens.ListAsync(cancel)).Scope("tokens:read").WithSummary("Tokens, without their text.");
         api.MapPost("/tokens", async (NewToken wanted, HttpContext http, CancellationToken cancel) =>
         {
-            if (string.IsNullOrWhiteSpace(wanted.Name) || wanted.Scopes is null or { Length: 0 })
+            if (string.IsNullOrWhiteSpace(wanted.Name) || wanted.Scopes is null or { Length: 0 } || wanted.Scopes.Contains(null))
                 throw new BadHttpRequestException("name and scopes are needed.");
             var mine = (AdminToken)http.Items[typeof(AdminToken)]!;
             if (wanted.Scopes.FirstOrDefault(s => !mine.Allows(s)) is { } beyond)
                 return Results.Problem($"This token may not give the scope {beyond}, which it has not itself.", statusCode: StatusCodes.Status403Forbidden);
+            if (mine.Expires is { } end && !(wanted.Expires <= end))
+                return Results.Problem($"This token expires at {end:u}; it may not give one that lives longer.", statusCode: StatusCodes.Status403Forbidden);
             var (text, token) = await tokens.CreateAsync(wanted.Name, [.. wanted.Scopes], wanted.Expires, cancel);
             return Results.Ok(new MadeToken(text, token.Id));
         }).Scope("tokens:write").WithSummary("Makes a token; its text is shown this once.");

@@ -112,7 +112,7 @@ public sealed partial class CommandTests
         var made = await Command.RunAsync("fdo", "key", "new", file, "--curve", "p384");
         Assert.Equal(0, made.Code);
         Assert.StartsWith("-----BEGIN PUBLIC KEY-----", made.Output);
-        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, Running.ModeOf(file));
         using var key = ECDsa.Create();
         key.ImportFromPem(await File.ReadAllTextAsync(file, Running.Stop));
         Assert.Equal(384, key.KeySize);

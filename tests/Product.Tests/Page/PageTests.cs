@@ -80,11 +80,28 @@ public sealed partial class PageTests
         Assert.Equal(HttpStatusCode.OK, page.StatusCode);
         Assert.Contains("<h2>Devices</h2>", await page.Content.ReadAsStringAsync(Running.Stop));
 
+        // A name that is not this server's, as a page of somebody else's would have after rebinding.
+        using var rebound = new HttpRequestMessage(HttpMethod.Get, "/");
+        rebound.Headers.Host = "evil.example";
+        rebound.Headers.Add("Cookie", cookie.Split(';')[0]);
+        using var misdirected = await client.SendAsync(rebound, Running.Stop);
+        Assert.Equal(HttpStatusCode.MisdirectedRequest, misdirected.StatusCode);
+        Assert.DoesNotContain("<h2>", await misdirected.Content.ReadAsStringAsync(Running.Stop));
+
         // The cookie reads the page; the admin API wants the token.
         using var api = new HttpRequestMessage(HttpMethod.Get, "/api/v1/devices");
         api.Headers.Add("Cookie", cookie.Split(';')[0]);
         using var unauthorized = await client.SendAsync(api, Running.Stop);
         Assert.Equal(HttpStatusCode.Unauthorized, unauthorized.StatusCode);
+
+        string id = Assert.Single((await running.GetAsync("/tokens")).EnumerateArray(), t => t.GetProperty("name").GetString() == "first").GetProperty("id").GetString()!;
+        using (await running.Admin.DeleteAsync($"/api/v1/tokens/{id}", Running.Stop))
+        {
+        }
+        using var ended = new HttpRequestMessage(HttpMethod.Get, "/");
+        ended.Headers.Add("Cookie", cookie.Split(';')[0]);
+        using var signedOut = await client.SendAsync(ended, Running.Stop);
+        Assert.Equal(HttpStatusCode.Redirect, signedOut.StatusCode);
     }
 
     [Fact]

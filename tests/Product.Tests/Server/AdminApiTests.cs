@@ -61,6 +61,28 @@ public sealed class AdminApiTests
     }
 
     [Fact]
+    public async Task A_token_gives_on_only_what_it_has()
+    {
+        await using var running = await Running.StartAsync(s => s["database:kind"] = "memory");
+        using var client = running.Client(await running.TokenAsync(["tokens:write", "fdo:read"]));
+        foreach (var (scope, expected) in new[] { ("fdo:read", HttpStatusCode.OK), ("fdo:write", HttpStatusCode.Forbidden), ("fdo:*", HttpStatusCode.Forbidden), ("*", HttpStatusCode.Forbidden), ("", HttpStatusCode.Forbidden) })
+        {
+            using var response = await client.PostAsJsonAsync("/api/v1/tokens", new { name = "more", scopes = new[] { "fdo:read", scope } }, Running.Stop);
+            Assert.True(response.StatusCode == expected, $"{scope}: {response.StatusCode}");
+        }
+        Assert.Equal(3, (await running.GetAsync("/tokens")).GetArrayLength());
+
+        var end = DateTimeOffset.UtcNow.AddHours(1);
+        using var mortal = running.Client(await running.TokenAsync(["*"], end));
+        foreach (var (expires, expected) in new (DateTimeOffset?, HttpStatusCode)[] { (end, HttpStatusCode.OK), (end.AddSeconds(1), HttpStatusCode.Forbidden), (null, HttpStatusCode.Forbidden) })
+        {
+            using var response = await mortal.PostAsJsonAsync("/api/v1/tokens", new { name = "longer", scopes = new[] { "*" }, expires }, Running.Stop);
+            Assert.True(response.StatusCode == expected, $"{expires}: {response.StatusCode}");
+        }
+        Assert.Contains((await running.GetAsync("/audit")).EnumerateArray(), e => e.GetProperty("detail").GetString()!.Contains("token more made for"));
+    }
+
+    [Fact]
     public async Task The_database_holds_neither_a_token_nor_a_private_key()
     {
         await using var running = await Running.StartAsync();
@@ -98,8 +120,8 @@ public sealed class AdminApiTests
             Assert.True(content.AsSpan().IndexOf(bytes) < 0, $"{name} is in the database");
         Assert.DoesNotContain(text, running.Log);
         foreach (string file in new[] { "admin.token", "master.key", "witness.key" })
-            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(running.Folder, "data", file)));
-        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(Path.Combine(running.Folder, "data")));
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, Running.ModeOf(Path.Combine(running.Folder, "data", file)));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, Running.ModeOf(Path.Combine(running.Folder, "data")));
     }
 
     [Fact]
@@ -109,6 +131,7 @@ public sealed class AdminApiTests
         foreach (var (path, content, expected) in new (string, HttpContent, HttpStatusCode)[]
         {
             ("/tokens", JsonContent.Create(new { name = "", scopes = new[] { "*" } }), HttpStatusCode.BadRequest),
+            ("/tokens", JsonContent.Create(new { name = "a", scopes = new string?[] { null } }), HttpStatusCode.BadRequest),
             ("/tokens", new StringContent("{", Encoding.UTF8, "application/json"), HttpStatusCode.BadRequest),
             ("/policy/held/decide", JsonContent.Create(new { subject = "a:b", decision = "perhaps" }), HttpStatusCode.BadRequest),
             ("/fdo/vouchers", Running.Pem("nothing"), HttpStatusCode.UnprocessableEntity),
