@@ -13,7 +13,8 @@ public sealed record AdminToken(string Id, string Name, ImmutableArray<string> S
         .Plain("Name", t => t.Name, (t, v) => t with { Name = v }, Lifetime.Factory, "a server's record")
         .Plain("Scopes", t => t.Scopes, (t, v) => t with { Scopes = v }, Lifetime.Factory, "a server's record")
         .Plain("Expires", t => t.Expires, (t, v) => t with { Expires = v }, Lifetime.Factory, "a server's record")
-        .Plain("Revoked", t => t.Revoked, (t, v) => t with { Revoked = v }, Lifetime.Factory, "a server's record");
+        .Plain("Revoked", t => t.Revoked, (t, v) => t with { Revoked = v }, Lifetime.Factory, "a server's record")
+        .Index("id", t => t.Id);
 
     /// <summary>Also of a scope to be given on: "fdo:*" is allowed by "fdo:*" and "*" only.</summary>
     public bool Allows(string scope) => Scopes.Contains("*") || Scopes.Contains(scope)
@@ -52,7 +53,7 @@ public sealed class TokenStore(IRecordStore store, Chance chance, Func<Moment> n
     public async ValueTask<bool> RevokeAsync(string id, CancellationToken cancel)
     {
         var unit = store.Begin(Caller.Local("admin", now()));
-        if ((await unit.ListAsync(AdminToken.Schema, null, 1000, cancel)).FirstOrDefault(t => t.Value.Id == id) is not { } found)
+        if (await unit.FindAsync(AdminToken.Schema, "id", id, 1, cancel) is not [{ } found])
             return false;
         unit.Replace(AdminToken.Schema, found.Key, found.Value with { Revoked = true }, found.Version);
         unit.Report(new Fact.Administered(new Identifier("admin.token", id), $"token {found.Value.Name} revoked", "admin"));
@@ -62,7 +63,8 @@ public sealed class TokenStore(IRecordStore store, Chance chance, Func<Moment> n
 
     /// <summary>Null: unknown, expired or revoked meanwhile.</summary>
     public async ValueTask<AdminToken?> FindByIdAsync(string? id, CancellationToken cancel) =>
-        id is null ? null : (await ListAsync(cancel)).FirstOrDefault(t => t.Id == id && !t.Revoked && (t.Expires is null || t.Expires > now().Wall));
+        id is not null && await store.Begin(Caller.Local("admin", now())).FindAsync(AdminToken.Schema, "id", id, 1, cancel) is [{ Value: { Revoked: false } token }]
+            && (token.Expires is null || token.Expires > now().Wall) ? token : null;
 
     private static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 }

@@ -21,8 +21,14 @@ internal static class FdoAdmin
     public static async ValueTask<byte[]> BodyAsync(HttpContext http)
     {
         using var body = new MemoryStream();
-        await http.Request.Body.CopyToAsync(body, http.RequestAborted);
-        return body.Length <= MaxBody ? body.ToArray() : throw new BadHttpRequestException("The body is too long.", StatusCodes.Status413PayloadTooLarge);
+        var piece = new byte[16384];
+        for (int read; (read = await http.Request.Body.ReadAsync(piece, http.RequestAborted)) > 0;)
+        {
+            if (body.Length + read > MaxBody)
+                throw new BadHttpRequestException("The body is too long.", StatusCodes.Status413PayloadTooLarge);
+            body.Write(piece, 0, read);
+        }
+        return body.ToArray();
     }
 
     public static async ValueTask<FdoPublicKey> PublicKeyAsync(HttpContext http)

@@ -129,5 +129,15 @@ public sealed class DeviceInitializeService(IRecordStore store, IAdmission admis
     }
 
     /// <summary>The serial number goes into the subject, where the buyer finds it attested.</summary>
-    private static CertificateProfile DeviceProfile(string serial) => CertificateProfile.Device(serial);
+    private static CertificateProfile DeviceProfile(string serial)
+    {
+        try
+        {
+            return CertificateProfile.Device(serial);
+        }
+        catch (PkiException e)
+        {
+            throw new FdoException(FdoErrorCode.InvalidMessageError, "serialNumber", $"serialNumber: {e.Message}", e);
+        }
+    }
 }
