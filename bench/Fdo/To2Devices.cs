@@ -7,7 +7,7 @@ using Hatchery.Transports;
 
 namespace Hatchery.Bench.Fdo;
 
-/// <summary>Devices of one process, onboarded one after the other over real sockets. Prints how many, and how long the slowest and the middle one took.</summary>
+/// <summary>Devices of one process, a few at a time, onboarded over real sockets. Prints how many, and how long the slowest and the middle one took.</summary>
 internal static class To2Devices
 {
     public static async Task<int> RunAsync(string[] args)
@@ -23,16 +23,18 @@ internal static class To2Devices
         Console.WriteLine("ready");
         await Console.In.ReadLineAsync();
         int failed = 0;
-        foreach (var credential in credentials)
+        int together = int.Parse(args[3], System.Globalization.CultureInfo.InvariantCulture);
+        await Parallel.ForEachAsync(credentials, new ParallelOptions { MaxDegreeOfParallelism = together }, async (credential, cancel) =>
         {
             var watch = Stopwatch.StartNew();
             using var party = new OnboardingDevice(credential, options, new RendezvousAbilities(["http"]), chance);
             var host = new PartyHost<DeviceCredential>(party, identity, new HttpCarrier(_ => new FdoHttpClient()), (_, _, _) => default);
-            var outcome = await host.RunAsync(default);
-            if (!outcome.Succeeded && failed++ == 0)
+            var outcome = await host.RunAsync(cancel);
+            if (!outcome.Succeeded && Interlocked.Increment(ref failed) == 1)
                 await Console.Error.WriteLineAsync($"a device failed: {outcome.Reason}");
-            times.Add(watch.Elapsed.TotalMilliseconds);
-        }
+            lock (times)
+                times.Add(watch.Elapsed.TotalMilliseconds);
+        });
         times.Sort();
         Console.WriteLine($"{count - failed} {times[times.Count / 2]:F2} {times[^1]:F2}");
         return failed == 0 ? 0 : 1;

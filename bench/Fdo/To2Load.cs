@@ -12,6 +12,7 @@ internal static class To2Load
     {
         string curve = Option(args, "--curve", "p256");
         int processes = int.Parse(Option(args, "--processes", "4"), CultureInfo.InvariantCulture), each = int.Parse(Option(args, "--each", "1000"), CultureInfo.InvariantCulture);
+        string together = Option(args, "--together", "8");
         int warm = Math.Max(500, each / 4);
         string folder = Directory.CreateTempSubdirectory("hatchery-bench").FullName;
         int port = FreePort();
@@ -19,17 +20,17 @@ internal static class To2Load
         {
             Console.WriteLine($"Making {processes * (each + warm)} devices ({curve}).");
             To2Fleet.Make(folder, curve, processes * (each + warm), port);
-            using var server = Start("fdo-to2-server", folder, $"{port}");
+            using var server = Start("fdo-to2-server", folder, $"{port}", Option(args, "--store", "sqlite"));
             await Expect(server, "ready");
-            await OnboardAsync(folder, processes, warm, 0);
+            await OnboardAsync(folder, processes, together, warm, 0);
             double floorBefore = Floor.Microseconds(curve);
             double before = await CpuAsync(server);
-            var (seconds, onboarded, median, slowest) = await OnboardAsync(folder, processes, each, processes * warm);
+            var (seconds, onboarded, median, slowest) = await OnboardAsync(folder, processes, together, each, processes * warm);
             double cpu = (await CpuAsync(server) - before) / onboarded;
             double floor = Math.Min(floorBefore, Floor.Microseconds(curve));
             await server.StandardInput.WriteLineAsync("end");
             await server.WaitForExitAsync();
-            Console.WriteLine($"{onboarded} TO2 in {seconds:F1} s: {onboarded / seconds:F0} TO2/s with {processes} device processes beside the server; median {median:F1} ms, slowest {slowest:F1} ms");
+            Console.WriteLine($"{onboarded} TO2 in {seconds:F1} s: {onboarded / seconds:F0} TO2/s with {processes} device processes, {together} devices at a time in each, beside the server; median {median:F1} ms, slowest {slowest:F1} ms");
             Console.WriteLine($"server CPU {cpu:F0} us per TO2; floor of its public-key operations {floor:F0} us (generate, agree, 2 signatures, 1 verification at OpenSSL's speed); ratio {cpu / floor:F2}");
             return 0;
         }
@@ -39,9 +40,9 @@ internal static class To2Load
         }
     }
 
-    private static async Task<(double Seconds, int Onboarded, double Median, double Slowest)> OnboardAsync(string folder, int processes, int each, int from)
+    private static async Task<(double Seconds, int Onboarded, double Median, double Slowest)> OnboardAsync(string folder, int processes, string together, int each, int from)
     {
-        var devices = Enumerable.Range(0, processes).Select(i => Start("fdo-to2-devices", folder, $"{from + i * each}", $"{each}")).ToList();
+        var devices = Enumerable.Range(0, processes).Select(i => Start("fdo-to2-devices", folder, $"{from + i * each}", $"{each}", together)).ToList();
         foreach (var process in devices)
             await Expect(process, "ready");
         var watch = Stopwatch.StartNew();

@@ -29,7 +29,7 @@ internal static class To2Server
         using var read = ECDsa.Create();
         read.ImportFromPem(await File.ReadAllTextAsync(Path.Combine(folder, "owner.key")));
         var keys = new OwnerKeys(SigningKeys.ImportPrivate(read.ExportPkcs8PrivateKey()));
-        await using var store = args.Contains("--memory") || Environment.GetEnvironmentVariable("BENCH_MEMORY") == "1" ? new RecordStore(new MemoryBackend(TimeProvider.System), new AesGcmSealer(new byte[32], chance)) : await SqliteStore.OpenAsync(Path.Combine(folder, "bench.db"), new AesGcmSealer(new byte[32], chance), TimeProvider.System);
+        await using var store = args.Contains("memory") ? new RecordStore(new MemoryBackend(TimeProvider.System), new AesGcmSealer(new byte[32], chance)) : await SqliteStore.OpenAsync(Path.Combine(folder, "bench.db"), new AesGcmSealer(new byte[32], chance), TimeProvider.System);
         var clock = new Transports.SystemClock();
         var vouchers = new OwnerVouchers(store, keys, new VoucherPolicy(), chance);
         await Parallel.ForEachAsync(To2Fleet.Read(Path.Combine(folder, "vouchers.bin")), new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (raw, cancel) =>
@@ -42,8 +42,6 @@ internal static class To2Server
             (what, fault) => { if (faults++ < 5) Console.Error.WriteLine($"failed {what}: {fault}"); }), new FdoHttpServer(dispatcher.Types, chance));
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        if (Environment.GetEnvironmentVariable("BENCH_INLINE") == "1")
-            builder.WebHost.UseSockets(o => o.UnsafePreferInlineScheduling = true);
         builder.WebHost.ConfigureKestrel(k => k.Listen(System.Net.IPAddress.Loopback, port));
         await using var app = builder.Build();
         app.MapRoles(role);
