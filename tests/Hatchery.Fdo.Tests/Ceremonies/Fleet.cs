@@ -22,15 +22,16 @@ internal sealed class Fleet : IAdmission
     private readonly ECDsa _manufacturerKey, _ownerKey;
     private readonly Chance _chance = new SystemChance();
 
-    public Fleet(ECCurve curve, string rendezvous = "http://rv.test:80", ServiceInfoPlan? plan = null)
+    public Fleet(ECCurve curve, string rendezvous = "http://rv.test:80", ServiceInfoPlan? plan = null, Func<IRecordStore, IRecordStore>? around = null)
     {
         _manufacturerKey = ECDsa.Create(curve);
         _ownerKey = ECDsa.Create(curve);
         Ca = CertificateAuthority.CreateRoot("CN=Device CA", ECDsa.Create(curve), DirectWorld<DeviceCredential>.Start.AddYears(-1), TimeSpan.FromDays(3650), _chance);
         var ca = CertificateAuthority.CreateRoot("CN=Manufacturer", _manufacturerKey, DirectWorld<DeviceCredential>.Start.AddYears(-1), TimeSpan.FromDays(3650), _chance);
-        ManufacturerStore = Store();
-        RendezvousStore = Store();
-        OwnerStore = Store();
+        ManufacturerStore = Around(Store());
+        RendezvousStore = Around(Store());
+        OwnerStore = Around(Store());
+        IRecordStore Around(IRecordStore store) => around is null ? store : around(store);
         var manufacturer = new ManufacturerOptions { Keys = [_manufacturerKey], KeyChains = [ca.Chain], DeviceCa = Ca, RendezvousInfo = RendezvousText.Parse(rendezvous) };
         OwnerOptions = new OwnerOptions
         {

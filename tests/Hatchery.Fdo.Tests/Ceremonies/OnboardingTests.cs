@@ -47,6 +47,30 @@ public sealed class OnboardingTests
         Assert.Contains(device.Identifiers, i => i.Identifier.Value == credential.Guid.ToString("N"));
     }
 
+    [Theory]
+    [InlineData(256)]
+    [InlineData(384)]
+    public async Task Sessions_may_be_written_and_read_between_any_two_messages(int bits)
+    {
+        byte[] file = RandomNumberGenerator.GetBytes(20_000);
+        var stores = new List<WrittenSessions>();
+        var fleet = new Fleet(Curve(bits), plan: new ServiceInfoPlan("p", [new Download("agent.json", file)]), around: store =>
+        {
+            stores.Add(new WrittenSessions(store));
+            return stores[^1];
+        });
+        var credential = fleet.Manufacture(Curve(bits));
+        var voucher = await fleet.SellAsync(credential.Guid);
+        Assert.True(fleet.Register(voucher).Succeeded);
+        var files = new MemoryFiles();
+        var world = fleet.World<DeviceCredential>(files);
+        var outcome = world.Run(fleet.Driver(fleet.Device(credential), world, DeviceCredential.Schema, FdoPlayers.Device));
+        Assert.True(outcome.Succeeded, outcome.Reason + string.Join(", ", fleet.Refusals));
+        Assert.Equal(file, files.Files["agent.json"]);
+        Assert.All(stores, s => Assert.True(s.Read > 0));
+        Assert.Equal(OwnerVoucherState.Onboarded, (await fleet.Vouchers.GetAsync(world.Saved[^1].Guid, Fleet.Operator, default))!.State);
+    }
+
     [Fact]
     public async Task With_bypass_the_device_goes_straight_to_its_owner()
     {
