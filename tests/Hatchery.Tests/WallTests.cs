@@ -33,6 +33,15 @@ public sealed class WallTests
         return path;
     }
 
+    [Fact]
+    public void Every_project_is_in_the_solution()
+    {
+        string solution = File.ReadAllText(Path.Combine(Root(), "hatchery.slnx"));
+        foreach (string folder in new[] { "src", "tests", "bench", "fuzz" })
+            foreach (string project in Directory.GetFiles(Path.Combine(Root(), folder), "*.csproj", SearchOption.AllDirectories))
+                Assert.Contains($"\"{Path.GetRelativePath(Root(), project)}\"", solution, StringComparison.Ordinal);
+    }
+
     public static TheoryData<string> All() => [.. Projects("").Select(p => Path.GetRelativePath(Root(), p))];
 
     [Theory]
