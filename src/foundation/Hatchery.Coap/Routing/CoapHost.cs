@@ -47,8 +47,15 @@ public sealed partial class CoapHost<TPath>(CoapEngine<TPath> engine, Action<Act
         }
     }
 
-    /// <summary>An OSCORE context wants its next sequence numbers stored; on the engine's thread.</summary>
+    /// <summary>An OSCORE context wants its next sequence numbers stored; on the engine's thread. Answered by <see cref="Reserved"/>.</summary>
     public event Action<Oscore.OscoreContext>? SequenceWanted;
+
+    /// <summary><see cref="Oscore.OscoreContext.Reserve"/> for a context in use; requests that waited for it go on.</summary>
+    public void Reserved(Oscore.OscoreContext context, ulong below) => post(() =>
+    {
+        context.Reserve(below);
+        TryAgain();
+    });
 
     private void Serve(CoapTicket ticket, CoapRequest request, TPath peer)
     {
