@@ -117,8 +117,7 @@ public sealed class LibcoapTests
         int port = isUdp ? udp.EndPoint.Port : tcp.EndPoint.Port;
         int Observers() => isUdp ? udp.Host.Engine.Observations : tcp.Observations;
         using var client = new Tool(Tool.Client, "-m", "get", "-s", "2", "-w", $"{scheme}://127.0.0.1:{port}/store");
-        while (Observers() == 0)
-            await Task.Delay(5);
+        await Tool.Until(() => Observers() > 0, "an observer");
         for (int i = 0; i < 6; i++)
         {
             string awaited = stored.Value = i == 5 ? Letters(3000) : $"change {i}";
@@ -126,8 +125,7 @@ public sealed class LibcoapTests
                 udp.Host.Changed("/store", confirmable: i % 2 == 0);
             else
                 tcp.Changed("/store");
-            while (!client.Output.Contains(awaited, StringComparison.Ordinal))
-                await Task.Delay(5);
+            await Tool.Until(() => client.Output.Contains(awaited, StringComparison.Ordinal), awaited);
         }
         await client.EndedAsync();
         // It cancels before it goes.

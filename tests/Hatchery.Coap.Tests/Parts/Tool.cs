@@ -53,6 +53,17 @@ internal sealed class Tool : IDisposable
         return tool._output.ToString() + tool._errors;
     }
 
+    /// <summary>Looks again until it is so; fails after half a minute.</summary>
+    public static async Task Until(Func<bool> condition, string what)
+    {
+        var since = Stopwatch.StartNew();
+        while (!condition())
+        {
+            Assert.True(since.Elapsed < s_patience, $"Never seen: {what}");
+            await Task.Delay(5);
+        }
+    }
+
     public async Task EndedAsync()
     {
         await _process.WaitForExitAsync().WaitAsync(s_patience);

@@ -36,7 +36,7 @@ internal sealed partial class ServerSide<TPath>
             return wanted is null || content.Payload.IsEmpty ? content : content with { Options = content.Options.Add(CoapOptionNumber.Block2, new Block(0, false, exponent).Value) };
         if (!content.Code.IsSuccess)
             // A diagnostic that is too long is cut: nobody fetches it in blocks.
-            return content with { Payload = content.Payload[..single] };
+            return content with { Payload = content.Payload[..Math.Min(single, content.Payload.Length)] };
         if (!content.Options.Has(CoapOptionNumber.ETag))
             content = content with { Options = content.Options.Add(CoapOptionNumber.ETag, SHA256.HashData(content.Payload.Span).AsSpan(0, 8)) };
         var part = Part(path, content, number, exponent);

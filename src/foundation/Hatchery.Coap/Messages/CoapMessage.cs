@@ -144,7 +144,7 @@ public sealed class CoapMessage
     /// <param name="frame">One whole frame.</param>
     /// <exception cref="CoapException">A message format error.</exception>
     public static CoapMessage ParseFrame(ReadOnlyMemory<byte> frame) =>
-        FrameLength(frame.Span) != frame.Length ? throw CoapException.Format("message", "not one whole frame.")
+        frame.IsEmpty || FrameLength(frame.Span) != frame.Length ? throw CoapException.Format("message", "not one whole frame.")
         : TryParseFrame(frame, out var message) is { } wrong ? throw CoapException.Format("message", wrong) : message!;
 
     internal static string? TryParseFrame(ReadOnlyMemory<byte> frame, out CoapMessage? message)
