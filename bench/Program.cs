@@ -1,3 +1,4 @@
+using Hatchery.Bench.Coap;
 using Hatchery.Bench.Fdo;
 
 // The figures of docs/benchmarks.md. Whole-system figures are verbs of their own; everything else is BenchmarkDotNet's.
@@ -6,5 +7,7 @@ return args switch
     ["fdo-to2", .. var rest] => await To2Load.RunAsync(rest),
     ["fdo-to2-server", .. var rest] => await To2Server.RunAsync(rest),
     ["fdo-to2-devices", .. var rest] => await To2Devices.RunAsync(rest),
+    ["coap", .. var rest] => await CoapLoad.RunAsync(rest),
+    ["coap-server", var port] => await CoapLoad.ServeAsync(int.Parse(port, System.Globalization.CultureInfo.InvariantCulture)),
     _ => BenchmarkDotNet.Running.BenchmarkSwitcher.FromAssembly(System.Reflection.Assembly.GetExecutingAssembly()).Run(args).Any() ? 0 : 1,
 };
