@@ -28,6 +28,9 @@ internal static class Program
                         Declared(() => FdoCodec.Parse(happened.Type, happened.Body));
             }
         },
+        ["coap-datagrams"] = CoapTargets.Datagrams,
+        ["coap-stream"] = CoapTargets.Stream,
+        ["coap-links"] = bytes => Declared(() => Hatchery.Coap.CoreLink.Parse(Hatchery.Coap.CoreLink.Format(Hatchery.Coap.CoreLink.Parse(bytes)))),
         ["fdo-rendezvous"] = bytes => Declared(() => RendezvousInterpreter.ForDevice(RendezvousInfo.Parse(bytes), new RendezvousAbilities(["http", "https", "tcp", "tls"]))),
     };
 
