@@ -6,6 +6,7 @@ namespace Hatchery.Cryptography;
 public sealed class SystemChance : Chance
 {
     public override void Fill(Span<byte> destination, string use) => RandomNumberGenerator.Fill(destination);
-    public override AgreementKey NewAgreementKey(ECCurve curve, string use) => EcAgreement.Generate(curve);
+    public override AgreementKey NewAgreementKey(ECCurve curve, string use) =>
+        X25519Agreement.IsCurve(curve) ? X25519Agreement.Generate() : EcAgreement.Generate(curve);
     public override ECDsa NewSigningKey(ECCurve curve, string use) => SigningKeys.Generate(curve);
 }

@@ -34,6 +34,8 @@ public sealed class RecordedChance : Chance
 
     public override AgreementKey NewAgreementKey(ECCurve curve, string use)
     {
+        if (X25519Agreement.IsCurve(curve))
+            return X25519Agreement.FromPrivate(Take(use));
         var key = EcAgreement.FromPrivate(curve, TakeScalar(curve, use));
         OperationMeter.Count("generate " + NamedCurve.Of(curve).Name);
         return key;

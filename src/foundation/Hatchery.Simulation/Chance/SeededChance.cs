@@ -33,6 +33,8 @@ public sealed class SeededChance(string seed) : Chance
 
     public override AgreementKey NewAgreementKey(ECCurve curve, string use)
     {
+        if (X25519Agreement.IsCurve(curve))
+            return X25519Agreement.FromPrivate(Bytes(32, use));
         var key = EcAgreement.FromPrivate(curve, Scalar(curve, use));
         OperationMeter.Count("generate " + NamedCurve.Of(curve).Name);
         return key;
