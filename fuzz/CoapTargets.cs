@@ -11,9 +11,12 @@ internal static class CoapTargets
     private static readonly IPEndPoint s_peer = new(IPAddress.Loopback, 1);
     private static readonly Chance s_chance = new SystemChance();
 
-    private sealed class Fixed : Chance
+    /// <summary>Repeats from run to run, and never the same token twice in a row.</summary>
+    private sealed class Counting : Chance
     {
-        public override void Fill(Span<byte> destination, string use) => destination.Fill(1);
+        private byte _next;
+
+        public override void Fill(Span<byte> destination, string use) => destination.Fill(++_next);
         public override AgreementKey NewAgreementKey(System.Security.Cryptography.ECCurve curve, string use) => s_chance.NewAgreementKey(curve, use);
         public override System.Security.Cryptography.ECDsa NewSigningKey(System.Security.Cryptography.ECCurve curve, string use) => s_chance.NewSigningKey(curve, use);
     }
@@ -38,14 +41,14 @@ internal static class CoapTargets
     public static void Datagrams(byte[] input)
     {
         // Tokens of one byte, so that a response can be hit on.
-        var engine = new CoapEndpoint<IPEndPoint>(new CoapSettings { TokenLength = 1, Oscore = Contexts(), NStart = 8 }, new Fixed());
+        var engine = new CoapEndpoint<IPEndPoint>(new CoapSettings { TokenLength = 1, Oscore = Contexts(), NStart = 8 }, new Counting());
         engine.Request(CoapRequest.Get("/b").Observing(), s_peer, default, default, out _);
         Run(engine, input, s_peer);
     }
 
     public static void Stream(byte[] input)
     {
-        var engine = new CoapStream(new CoapSettings { TokenLength = 1 }, new Fixed());
+        var engine = new CoapStream(new CoapSettings { TokenLength = 1 }, new Counting());
         engine.Receive(Convert.FromHexString("50e12380010020"), default, default, default);
         engine.Request(CoapRequest.Put("/b", new byte[100_000], 42), default, default, default, out _);
         Run(engine, input, default);

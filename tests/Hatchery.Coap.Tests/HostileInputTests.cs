@@ -290,6 +290,17 @@ public sealed class HostileInputTests
         Assert.False(endpoint.TryEvent(out _));
     }
 
+    /// <summary>Short tokens run out: requests are put off before that.</summary>
+    [Fact]
+    public void Tokens_do_not_run_out()
+    {
+        var endpoint = new CoapEndpoint<IPEndPoint>(new CoapSettings { TokenLength = 1, NStart = 1000, MaxWaitingPerPeer = 1000 }, new SeededChance("short"));
+        var accepted = Enumerable.Range(0, 300).Select(_ => endpoint.Request(CoapRequest.Get("/x"), s_peer, default, s_now, out CoapTicket _)).ToArray();
+        Assert.Equal(64, accepted.Count(a => a == Accepted.Yes));
+        Assert.All(accepted.Skip(64), a => Assert.Equal(Accepted.TryLater, a));
+        Assert.Throws<ArgumentException>(() => new CoapEndpoint<IPEndPoint>(new CoapSettings { TokenLength = 0 }, new SeededChance("none")));
+    }
+
     /// <summary>Message ids are guessed; tokens are not.</summary>
     [Fact]
     public void Somebody_off_the_path_cannot_answer()

@@ -5,6 +5,8 @@ internal sealed class ClientSide<TPath>(CoapEngine<TPath> engine) where TPath : 
 {
     private readonly Dictionary<CoapToken, ClientExchange<TPath>> _byToken = [];
     private readonly Dictionary<CoapTicket, ClientExchange<TPath>> _open = [];
+    // A token is drawn until it is a free one: at least half of them are.
+    private readonly int _most = engine.Settings.TokenLength >= 4 ? engine.Settings.MaxExchanges : Math.Min(engine.Settings.MaxExchanges, 1 << (8 * engine.Settings.TokenLength - 2));
     private uint _requestTag;
 
     public int Count => _open.Count;
@@ -19,7 +21,7 @@ internal sealed class ClientSide<TPath>(CoapEngine<TPath> engine) where TPath : 
 
     public Accepted Start(CoapTicket ticket, CoapRequest request, in TPath to, Tag tag, Moment now)
     {
-        if (_open.Count >= engine.Settings.MaxExchanges)
+        if (_open.Count >= _most)
             return Accepted.TryLater;
         var exchange = new ClientExchange<TPath>(this, ticket, to, request, tag);
         _open.Add(ticket, exchange);

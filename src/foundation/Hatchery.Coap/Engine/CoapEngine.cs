@@ -12,6 +12,8 @@ public abstract class CoapEngine<TPath> : IEngine<TPath, CoapEvent<TPath>> where
 
     private protected CoapEngine(CoapSettings settings, Chance chance)
     {
+        if (settings.TokenLength is < 1 or > CoapToken.MaxPlain)
+            throw new ArgumentException("Our own tokens have 1 to 8 bytes.", nameof(settings));
         (Settings, Chance) = (settings, chance);
         Client = new ClientSide<TPath>(this);
         Server = new ServerSide<TPath>(this);
