@@ -44,9 +44,9 @@ internal sealed class HandDevice(Fleet fleet, DeviceCredential credential)
         return this;
     }
 
-    public ProveDevice MakeProof(Nonce? nonce = null, ECDsa? key = null, Guid? guid = null)
+    public ProveDevice MakeProof(Nonce? nonce = null, FdoPrivateKey? key = null, Guid? guid = null)
     {
-        using var exchange = KeyExchangeSuite.Ecdh256.BeginDevice(_chance);
+        using var exchange = KeyExchangeSuite.Ecdh256.BeginDevice(_chance, Proof.CuphOwnerPubKey);
         Keys = exchange.Complete(Proof.Content.XAKeyExchange, CipherSuite.A256Gcm);
         _setupDv = Nonce.Draw(_chance, "n");
         using var own = SigningKeys.ImportPrivate(credential.AttestationKey!.Reveal());
@@ -91,7 +91,7 @@ internal sealed class HandDevice(Fleet fleet, DeviceCredential credential)
 }
 
 /// <summary>An owner (or who wants to be taken for one) by hand: correct but for what a test puts in the place of an answer.</summary>
-internal sealed class HandOwner(ECDsa key, OwnershipVoucher voucher) : IHttpRole
+internal sealed class HandOwner(FdoPrivateKey key, OwnershipVoucher voucher) : IHttpRole
 {
     private readonly Chance _chance = new SystemChance();
     private readonly FdoHttpServer _binding = new([60, 62, 64, 66, 68, 70], new SystemChance());
@@ -103,7 +103,7 @@ internal sealed class HandOwner(ECDsa key, OwnershipVoucher voucher) : IHttpRole
     public Func<FdoMessage, FdoMessage, FdoMessage> Instead { get; init; } = (_, right) => right;
     public Nonce SetupDv { get; private set; }
     public FdoPublicKey Public => FdoPublicKey.From(key);
-    public ECDsa Key => key;
+    public FdoPrivateKey Key => key;
     public ErrorMessage? Error => Heard.OfType<ErrorMessage>().SingleOrDefault();
 
     public ImmutableArray<string> Routes => _binding.Routes;

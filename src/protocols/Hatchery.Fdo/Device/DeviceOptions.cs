@@ -12,6 +12,10 @@ public sealed record DeviceOptions
     /// <summary>Names of the modules behind <see cref="ServiceInfoNeed"/>; devmod is added.</summary>
     public ImmutableArray<string> Modules { get; init; } = [];
     public CipherSuite Cipher { get; init; } = CipherSuite.A256Gcm;
+    /// <summary>How messages are sealed under AES-CTR and AES-CBC; null: found out from the owner's first.</summary>
+    public EncryptThenMacProfile? EncryptThenMac { get; init; }
+    /// <summary>Null: what fits the owners' keys; with RSA keys Diffie-Hellman, which protects the past when a key is lost.</summary>
+    public KeyExchangeSuite? KeyExchange { get; init; }
     /// <summary>The longest message that we take.</summary>
     public ushort MaxMessage { get; init; } = ushort.MaxValue;
     /// <summary>Bytes of ServiceInfo that we take in one message; at least 256.</summary>

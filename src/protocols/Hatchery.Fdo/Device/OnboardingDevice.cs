@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Security.Cryptography;
-using Hatchery.Cryptography;
 using Hatchery.Fdo.Services;
 
 namespace Hatchery.Fdo.Device;
@@ -16,7 +15,7 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
 
     private readonly DeviceOptions _options;
     private readonly Chance _chance;
-    private readonly ECDsa _attestationKey;
+    private readonly FdoPrivateKey _attestationKey;
     private readonly PublicKeyType _attestationType;
     private readonly DeviceRoute _route;
 
@@ -41,9 +40,24 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
         if (!state.IsInitialized || state.AttestationKey is null)
             throw new ArgumentException("The device was not initialized.", nameof(state));
         (State, _options, _chance) = (state, options, chance);
-        _attestationKey = SigningKeys.ImportPrivate(state.AttestationKey.Reveal());
-        _attestationType = FdoPublicKey.TypeOf(_attestationKey.ExportSubjectPublicKeyInfo()) ?? throw new ArgumentException("The attestation key is of no supported type.", nameof(state));
+        _attestationKey = Attestation(state);
+        _attestationType = _attestationKey.Type;
         _route = new DeviceRoute(RendezvousInterpreter.ForDevice(RendezvousInfo.Parse(state.RendezvousInfo), abilities), abilities, options, chance);
+    }
+
+    /// <summary>An RSA key signs as the owners' keys do, if these are RSA keys too: the key itself does not say.</summary>
+    private static FdoPrivateKey Attestation(DeviceCredential state)
+    {
+        try
+        {
+            var owners = (PublicKeyType)state.OwnerKeyType;
+            var key = FdoPrivateKey.Import(state.AttestationKey!.Reveal());
+            return owners == PublicKeyType.RsaPss && key.Type is PublicKeyType.RsaPkcs or PublicKeyType.Rsa2048Restr ? FdoPrivateKey.Import(state.AttestationKey.Reveal(), owners) : key;
+        }
+        catch (CryptographicException e)
+        {
+            throw new ArgumentException("The attestation key is of no supported type.", nameof(state), e);
+        }
     }
 
     public DeviceCredential State { get; private set; }
@@ -65,13 +79,13 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
         {
             case RouteStep.AskRendezvous(var to):
                 moves.Connect(to);
-                moves.Send(new HelloRV(State.Guid, new SigInfo(SigInfo.For(_attestationType))));
+                moves.Send(new HelloRV(State.Guid, new SigInfo(_attestationKey.Algorithm)));
                 _waits = Waits.HelloRVAck;
                 break;
             case RouteStep.AskOwner(var to, var redirect):
                 _redirect = redirect;
-                _hello = new HelloDevice(_options.MaxMessage, State.Guid, Nonce.Draw(_chance, "TO2.NonceTO2ProveOV"), KeyExchangeSuite.For(OwnerKeyType()).Name,
-                    (int)_options.Cipher.Name, new SigInfo(SigInfo.For(_attestationType)));
+                _hello = new HelloDevice(_options.MaxMessage, State.Guid, Nonce.Draw(_chance, "TO2.NonceTO2ProveOV"), (_options.KeyExchange ?? KeyExchangeSuite.For(OwnerKeyType())).Name,
+                    (int)_options.Cipher.Name, new SigInfo(_attestationKey.Algorithm));
                 moves.Connect(to);
                 moves.Send(_hello);
                 _waits = Waits.ProveOVHdr;
@@ -109,7 +123,7 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
                 Go(_route.Next($"{error.Code}: {error.Text}"), now, moves);
                 break;
             case HelloRVAck ack when _waits == Waits.HelloRVAck:
-                if (ack.BSigInfo.Type != SigInfo.For(_attestationType))
+                if (ack.BSigInfo.Type != _attestationKey.Algorithm)
                     throw FdoException.Invalid("eBSigInfo", "not how this device signs.");
                 _nonceTO1Proof = ack.NonceTO1Proof;
                 moves.Send(ProveToRV.Sign(_nonceTO1Proof, State.Guid, _attestationKey, _chance));
@@ -156,8 +170,8 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
         }
         if (_redirect is not null)
             _proof.CheckRedirect(_redirect);
-        using var exchange = KeyExchangeSuite.Require(_hello!.KexSuiteName).BeginDevice(_chance);
-        _keys = exchange.Complete(_proof.Proof.Content.XAKeyExchange, _options.Cipher);
+        using var exchange = KeyExchangeSuite.Require(_hello!.KexSuiteName).BeginDevice(_chance, _proof.Proof.CuphOwnerPubKey);
+        _keys = exchange.Complete(_proof.Proof.Content.XAKeyExchange, _options.Cipher.As(_options.EncryptThenMac));
         _nonceTO2SetupDv = Nonce.Draw(_chance, "TO2.NonceTO2SetupDv");
         moves.Send(ProveDevice.Sign(_proof.Proof.CuphNonce, State.Guid, exchange.Parameter, _nonceTO2SetupDv, _attestationKey, _chance));
         _waits = Waits.SetupDevice;

@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using Hatchery.Cryptography;
 using Hatchery.Fdo.Services;
 
 namespace Hatchery.Fdo.Owner;
@@ -32,10 +31,10 @@ public sealed class To2Service(IRecordStore store, IAdmission admission, Chance 
             ?? throw new FdoException(FdoErrorCode.ResourceNotFound, "Guid", "The owner key of this device is not here.");
         var voucher = _parsed.Get(record.Voucher);
         var suite = KeyExchangeSuite.Require(hello.KexSuiteName);
-        if (!suite.Fits(ownerPublic.Type))
+        if (!suite.Fits(ownerPublic))
             throw FdoException.Invalid("kexSuiteName", $"{suite.Name} does not fit an owner key of type {ownerPublic.Type}.");
         var cipher = CipherSuite.Require(hello.CipherSuiteName);
-        if (FdoPublicKey.TypeOf(record.DeviceKey) is not { } deviceType || SigInfo.For(deviceType) != hello.ASigInfo.Type)
+        if (FdoPublicKey.TypeOf(record.DeviceKey) is not { } deviceType || !SignatureTypes.Fits(record.DeviceKey, hello.ASigInfo.Type))
             throw FdoException.Invalid("eASigInfo", $"{(int)hello.ASigInfo.Type} is not how this device signs.");
 
         var exchange = suite.BeginOwner(Chance);
@@ -69,11 +68,10 @@ public sealed class To2Service(IRecordStore store, IAdmission admission, Chance 
             throw FdoException.Invalid("EAT nonce", "not the one of TO2.ProveOVHdr.");
         if (proof.Token.Guid != guid)
             throw FdoException.Invalid("EAT ueid", "another device than in TO2.HelloDevice.");
-        using (var deviceKey = SigningKeys.ImportPublic(state.Voucher.DeviceKey.Span))
-            if (!proof.Token.Verify(deviceKey))
-                throw FdoException.Invalid("TO2.ProveDevice", "not signed by the device's attestation key.");
+        if (!proof.Token.Verify(state.Voucher.DeviceKey))
+            throw FdoException.Invalid("TO2.ProveDevice", "not signed by the device's attestation key.");
         using (var exchange = state.Exchange!)
-            state.Keys = exchange.Complete(proof.XBKeyExchange, state.Cipher);
+            state.Keys = exchange.Complete(proof.XBKeyExchange, state.Cipher.As(options.EncryptThenMac), options.Keys.Find(state.OwnerKey)?.Key);
         state.Exchange = null;
         state.NonceTO2SetupDv = proof.EuphNonce;
 
