@@ -22,11 +22,11 @@ internal sealed class Fleet : IAdmission
     private readonly FdoPrivateKey _manufacturerKey, _ownerKey;
     private readonly Chance _chance = new SystemChance();
 
-    public Fleet(ECCurve curve, string rendezvous = "http://rv.test:80", ServiceInfoPlan? plan = null, Func<IRecordStore, IRecordStore>? around = null)
-        : this(new FdoPrivateKey(ECDsa.Create(curve)), new FdoPrivateKey(ECDsa.Create(curve)), rendezvous, plan, around) { }
+    public Fleet(ECCurve curve, string rendezvous = "http://rv.test:80", ServiceInfoPlan? plan = null, Func<IRecordStore, IRecordStore>? around = null, IServiceInfoPlanner? planner = null)
+        : this(new FdoPrivateKey(ECDsa.Create(curve)), new FdoPrivateKey(ECDsa.Create(curve)), rendezvous, plan, around, planner: planner) { }
 
     public Fleet(FdoPrivateKey manufacturerKey, FdoPrivateKey ownerKey, string rendezvous = "http://rv.test:80", ServiceInfoPlan? plan = null, Func<IRecordStore, IRecordStore>? around = null,
-        EncryptThenMacProfile mac = EncryptThenMacProfile.Strict)
+        EncryptThenMacProfile mac = EncryptThenMacProfile.Strict, bool reuse = false, IServiceInfoPlanner? planner = null)
     {
         (_manufacturerKey, _ownerKey) = (manufacturerKey, ownerKey);
         Ca = CertificateAuthority.CreateRoot("CN=Device CA", ECDsa.Create(ECCurve.NamedCurves.nistP256), DirectWorld<DeviceCredential>.Start.AddYears(-1), TimeSpan.FromDays(3650), _chance);
@@ -39,9 +39,10 @@ internal sealed class Fleet : IAdmission
         OwnerOptions = new OwnerOptions
         {
             Keys = new OwnerKeys(_ownerKey),
-            Planner = new OnePlan(plan ?? ServiceInfoPlan.Empty),
+            Planner = planner ?? new OnePlan(plan ?? ServiceInfoPlan.Empty),
             Addresses = [new To2AddressEntry(null, OwnerHost, 80, TransportProtocol.Http)],
             EncryptThenMac = mac,
+            ReuseCredential = reuse ? (_, _) => true : null,
         };
         Vouchers = new OwnerVouchers(OwnerStore, OwnerOptions.Keys, new VoucherPolicy(), _chance);
         Made = new ManufacturerVouchers(ManufacturerStore, manufacturer.Keys, _chance);
@@ -76,6 +77,7 @@ internal sealed class Fleet : IAdmission
     public IRecordStore OwnerStore { get; }
     public Dictionary<string, IHttpRole> Roles { get; }
     public FdoPrivateKey OwnerKey => _ownerKey;
+    public FdoPrivateKey ManufacturerKey => _manufacturerKey;
     public List<string> Refusals { get; } = [];
     public Func<AdmissionRequest, Decision> Policy { get; set; } = _ => new Decision.Admit("default");
     public ObservationLog Log { get; } = new();
@@ -94,12 +96,14 @@ internal sealed class Fleet : IAdmission
         return new HttpServiceDriver(driver, new FdoHttpServer(dispatcher.Types, _chance));
     }
 
-    public DirectWorld<T> World<T>(IDeviceFiles? files = null) where T : class
+    public DirectWorld<T> World<T>(IDeviceFiles? files = null) where T : class => World<T>(files is null ? [] : [new DownloadModule(files)]);
+
+    public DirectWorld<T> World<T>(params IDeviceModule[] all) where T : class
     {
-        var modules = files is null ? null : new DeviceModuleHost(new DownloadModule(files));
+        var modules = all.Length == 0 ? null : new DeviceModuleHost([.. all]);
         return new DirectWorld<T>(to => Roles.GetValueOrDefault(to.Host), _ => new FdoHttpClient())
         {
-            Needs = need => modules is not null && need is ServiceInfoNeed asked ? modules.AnswerAsync(asked, default).Result : new Supply.Failed(need.Ticket, "no modules"),
+            Needs = need => modules is not null && need is ServiceInfoNeed asked ? modules.AnswerAsync(asked, default).AsTask().GetAwaiter().GetResult() : new Supply.Failed(need.Ticket, "no modules"),
         };
     }
 

@@ -20,6 +20,9 @@ public sealed record DeviceOptions
     public ushort MaxMessage { get; init; } = ushort.MaxValue;
     /// <summary>Bytes of ServiceInfo that we take in one message; at least 256.</summary>
     public ushort MaxServiceInfo { get; init; } = 1300;
+    /// <summary>Take the present credential again where the owner wishes it (FDO 1.1 §7): the owner may then onboard the device as often as it likes. Otherwise
+    /// such an owner is answered with error 102.</summary>
+    public bool AcceptCredentialReuse { get; init; }
     /// <summary>A voucher without entries makes the manufacturer the owner.</summary>
     public bool ManufacturerMayOwn { get; init; }
     /// <summary>How often all directives are tried before the run ends as failed; null: for ever, as the standard has it.</summary>

@@ -30,7 +30,7 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
     private DeviceServiceInfoQueue _queue = new();
     private ImmutableArray<DeliveredItem> _delivered = [];
     private ServiceInfoJoiner _joiner = new();
-    private bool _ownerHasMore, _ownerIsDone, _modulesBegun;
+    private bool _ownerHasMore, _ownerIsDone, _modulesBegun, _modulesBusy;
     private int _ticket, _rounds, _quiet;
 
     /// <param name="state">Initialized by DI.</param>
@@ -185,7 +185,16 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
             throw FdoException.Invalid("TO2.SetupDevice", "not signed by the key that it names.");
         var header = _proof!.Proof.Content.Header;
         if (setup.Guid == State.Guid && setup.RendezvousInfo.IsSameAs(header.RendezvousInfo) && setup.Owner2Key.IsSameKey(_proof.Proof.CuphOwnerPubKey))
-            throw new FdoException(FdoErrorCode.CredReuseError, "TO2.SetupDevice", "This device does not take its credential again.");
+        {
+            if (!_options.AcceptCredentialReuse)
+                throw new FdoException(FdoErrorCode.CredReuseError, "TO2.SetupDevice", "This device does not take its credential again.");
+            _pending = State;
+            Send(new DeviceServiceInfoReady(null, _options.MaxServiceInfo), moves);
+            _waits = Waits.OwnerServiceInfoReady;
+            return;
+        }
+        if (setup.Guid == State.Guid)
+            throw FdoException.Invalid("Guid", "the one that the device has, with other things changed.");
         var replacement = header.Replace(setup.Guid, setup.RendezvousInfo, setup.Owner2Key);
         var hash = VoucherHmac.HashFor(_attestationType, setup.Owner2Key.Type);
         _pending = State with
@@ -206,7 +215,7 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
     {
         // While the owner has more, it keeps the turn and we say nothing.
         var info = _ownerHasMore ? new DeviceServiceInfo(false, []) : _queue.Next();
-        _quiet = info.ServiceInfo.IsEmpty && !_ownerHasMore ? _quiet + 1 : 0;
+        _quiet = info.ServiceInfo.IsEmpty && !_ownerHasMore && !_modulesBusy ? _quiet + 1 : 0;
         Send(info, moves);
         _waits = Waits.OwnerServiceInfo;
     }
@@ -222,12 +231,13 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
         var whole = ImmutableArray.CreateBuilder<ServiceInfoPair>(info.ServiceInfo.Length);
         foreach (var pair in info.ServiceInfo)
             _joiner.Accept(pair, whole.Add);
-        if (whole.Count == 0)
+        if (whole.Count == 0 && !(_modulesBusy && !info.IsDone))
         {
             GoOn(now, moves);
             return;
         }
-        _quiet = 0;
+        if (whole.Count > 0)
+            _quiet = 0;
         moves.Need(new ServiceInfoNeed(++_ticket, whole.ToImmutable(), !_modulesBegun));
         _modulesBegun = true;
         _waits = Waits.Modules;
@@ -241,6 +251,7 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
         {
             case ServiceInfoSupply answer:
                 _queue.Add(answer.Pairs);
+                _modulesBusy = answer.Busy;
                 _delivered = _delivered.AddRange(answer.Delivered);
                 try
                 {
@@ -286,7 +297,7 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
         var before = State.Guid;
         State = _pending! with { Delivered = [.. State.Delivered.Where(d => !_delivered.Any(n => n.Name == d.Name)), .. _delivered] };
         moves.Save(State, new Fact.OwnerChanged(new Identifier("fdo.guid", before.ToString("N")), "", _proof!.Proof.CuphOwnerPubKey.Fingerprint));
-        moves.End(new Outcome(true, "onboarded"));
+        moves.End(new Outcome(true, State.Active ? "onboarded; the credential stays as it was" : "onboarded"));
     }
 
     public void Lost(CarrierFault fault, Moment now, Moves<DeviceCredential> moves)
@@ -324,7 +335,7 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
         _keys?.Dispose();
         (_keys, _hello, _proof, _pending, _redirect) = (null, null, null, null, null);
         (_queue, _joiner, _delivered) = (new(), new(), []);
-        (_ownerHasMore, _ownerIsDone, _modulesBegun, _rounds, _quiet) = (false, false, false, 0, 0);
+        (_ownerHasMore, _ownerIsDone, _modulesBegun, _modulesBusy, _rounds, _quiet) = (false, false, false, false, 0, 0);
         (_waits, Deadline) = (Waits.Nothing, Moment.Never);
     }
 

@@ -34,6 +34,9 @@ public sealed class OwnerOptions
     public uint WaitSeconds { get; init; } = 7 * 24 * 3600;
     /// <summary>Bytes of ServiceInfo that we take in one message.</summary>
     public ushort MaxDeviceServiceInfo { get; init; } = 8192;
+    /// <summary>Which devices are asked to keep their credential (FDO 1.1 §7), by their GUID and the profile that the policy gave; null: none. Whoever owns
+    /// such a device may onboard it again and again, so it is for demonstrations and for tests in a factory.</summary>
+    public Func<Guid, string, bool>? ReuseCredential { get; init; }
     /// <summary>How messages are sealed where the device chose AES-CTR or AES-CBC: the owner speaks first, so it must know what its devices understand.</summary>
     public EncryptThenMacProfile EncryptThenMac { get; init; } = EncryptThenMacProfile.Strict;
     /// <summary>A conversation that says nothing for so long is forgotten.</summary>
