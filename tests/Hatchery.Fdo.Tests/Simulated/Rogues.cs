@@ -20,10 +20,13 @@ internal sealed class HandDevice(Fleet fleet, DeviceCredential credential)
     public SessionKeys Keys { get; private set; } = null!;
 
     /// <summary>The answer as it came; an error is an answer.</summary>
-    public FdoMessage Ask(FdoMessage message, string host = Fleet.OwnerHost)
+    public FdoMessage Ask(FdoMessage message, string host = Fleet.OwnerHost) => Ask(message.Type, message.Raw, host);
+
+    /// <summary>Any bytes as a message.</summary>
+    public FdoMessage Ask(int type, ReadOnlyMemory<byte> body, string host = Fleet.OwnerHost)
     {
         KeyValuePair<string, string>[] headers = Token is null ? [] : [new("Authorization", Token)];
-        var request = new PlainHttpRequest("POST", FdoHttp.Prefix + message.Type.ToString(CultureInfo.InvariantCulture), headers, message.Raw);
+        var request = new PlainHttpRequest("POST", FdoHttp.Prefix + type.ToString(CultureInfo.InvariantCulture), headers, body);
         var caller = new Caller { Now = Fleet.Operator.Now, Listener = "test", Remote = "test", Session = new SessionId(Guid.NewGuid()) };
         var handled = fleet.Roles[host].HandleAsync(request, caller, default);
         Assert.True(handled.IsCompleted);
@@ -98,6 +101,9 @@ internal sealed class HandOwner(FdoPrivateKey key, OwnershipVoucher voucher) : I
     private KeyExchange? _exchange;
     private SessionKeys? _keys;
 
+    /// <summary>Called with type and body of each answer as it leaves; null token: none is sent.</summary>
+    public Func<int, ReadOnlyMemory<byte>, ReadOnlyMemory<byte>> Leaving { get; init; } = (_, body) => body;
+    public string? GivenToken { get; init; } = "Bearer t";
     public List<FdoMessage> Heard { get; } = [];
     /// <summary>Request (opened) and right answer (not yet sealed) to what is answered.</summary>
     public Func<FdoMessage, FdoMessage, FdoMessage> Instead { get; init; } = (_, right) => right;
@@ -120,7 +126,8 @@ internal sealed class HandOwner(FdoPrivateKey key, OwnershipVoucher voucher) : I
         var answer = Instead(message, Answer(message));
         if (answer.Type is >= 65 and <= 71)
             answer = SealedMessage.Seal(answer, _keys!, _chance);
-        return new(_binding.Encode(new Reply(answer, message is HelloDevice ? "Bearer t" : null), request));
+        var response = _binding.Encode(new Reply(answer, message is HelloDevice ? GivenToken : null), request);
+        return new(response with { Body = Leaving(answer.Type, response.Body) });
     }
 
     private FdoMessage Answer(FdoMessage message)

@@ -11,7 +11,7 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
     private enum Waits { Nothing, HelloRVAck, RVRedirect, ProveOVHdr, OVNextEntry, SetupDevice, OwnerServiceInfoReady, Modules, OwnerServiceInfo, Poll, Done2, NextRound }
 
     /// <summary>Rounds in a row in which nobody says anything, before the device slows down and before it gives up.</summary>
-    private const int QuietRounds = 3, MaxQuietRounds = 100, MaxRounds = 1_000_000;
+    private const int QuietRounds = 3, MaxQuietRounds = 100;
 
     private readonly DeviceOptions _options;
     private readonly Chance _chance;
@@ -223,8 +223,8 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
     private void Hear(OwnerServiceInfo info, Moment now, Moves<DeviceCredential> moves)
     {
         _rounds += 2;
-        if (_rounds > MaxRounds)
-            throw FdoException.Invalid("TO2.OwnerServiceInfo", $"more than {MaxRounds} rounds.");
+        if (_rounds > _options.MaxRounds)
+            throw FdoException.Invalid("TO2.OwnerServiceInfo", $"more than {_options.MaxRounds} rounds.");
         if (info.IsDone && info.IsMoreServiceInfo)
             throw FdoException.Invalid("IsMoreServiceInfo", "true together with IsDone.");
         (_ownerHasMore, _ownerIsDone) = (info.IsMoreServiceInfo, info.IsDone);
