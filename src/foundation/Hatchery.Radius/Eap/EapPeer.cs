@@ -10,6 +10,8 @@ public enum EapPeerHappening
     Notification,
     Success,
     Failure,
+    /// <summary>The authenticator asks for a conversation while none is under way: it wants the device to authenticate again.</summary>
+    Wanted,
 }
 
 /// <param name="Data">Type-data of the request; valid until the next call.</param>
@@ -26,6 +28,8 @@ public sealed record EapPeerOptions(byte Method)
     public byte Proposal { get; init; } = Method;
     /// <summary>Without a request for so long the conversation has failed (RFC 4137 §4.1, ClientTimeout).</summary>
     public TimeSpan ClientTimeout { get; init; } = TimeSpan.FromSeconds(60);
+    /// <summary>As <see cref="ClientTimeout"/>, before the first request: an authenticator that just refused this device may be silent for a minute (802.1X, quietPeriod).</summary>
+    public TimeSpan FirstTimeout { get; init; } = TimeSpan.FromSeconds(120);
     /// <summary>Notifications accepted in one conversation; further ones are discarded.</summary>
     public int MaxNotifications { get; init; } = 4;
 }
@@ -59,7 +63,7 @@ public sealed class EapPeer(EapPeerOptions options)
         (_state, _methodState, _decision, _keys, _selected) = (State.Idle, EapMethodState.MayContinue, EapDecision.Fail, null, false);
         (_lastId, _notifications, _last, _response) = (-1, 0, [], null);
         _events.Clear();
-        Deadline = now.Elapsed + options.ClientTimeout;
+        Deadline = now.Elapsed + options.FirstTimeout;
     }
 
     /// <summary>Nothing is expected any more; nothing is reported.</summary>

@@ -26,9 +26,7 @@ public sealed record RadiusServerOptions
 
 /// <summary>The server's side of RADIUS over datagrams: who asks, whether the request is authentic, whether it is a repetition (RFC 5080 §2.2.2), and the answer's form. Answers
 /// Status-Server (RFC 5997) itself. What it discards, it discards in silence.</summary>
-/// <param name="addressOf">Of a path.</param>
-public sealed class RadiusServer<TPath>(RadiusClients clients, Func<TPath, IPAddress> addressOf, Chance chance, RadiusServerOptions? options = null)
-    : IEngine<TPath, RadiusServerEvent> where TPath : struct, IEquatable<TPath>
+public sealed class RadiusServer<TPath> : IEngine<TPath, RadiusServerEvent> where TPath : struct, IEquatable<TPath>
 {
     /// <summary>Paths whose client is remembered.</summary>
     private const int MaxPaths = 4096;
@@ -45,7 +43,10 @@ public sealed class RadiusServer<TPath>(RadiusClients clients, Func<TPath, IPAdd
         public byte[]? Answer;
     }
 
-    private readonly RadiusServerOptions _options = options ?? new();
+    private readonly RadiusServerOptions _options;
+    private readonly Chance _chance;
+    private readonly Func<TPath, string> _nameOf;
+    private readonly Func<TPath, IPAddress>? _addressOf;
     private readonly Dictionary<TPath, RadiusNas> _known = [];
     private readonly Dictionary<Key, Entry> _entries = [];
     private readonly Dictionary<long, Entry> _inWork = [];
@@ -53,18 +54,22 @@ public sealed class RadiusServer<TPath>(RadiusClients clients, Func<TPath, IPAdd
     private readonly Queue<(TimeSpan At, Entry Entry)> _answered = new(), _working = new();
     private readonly Queue<RadiusServerEvent> _events = new();
     private readonly Queue<(TPath Path, byte[] Packet, Tag Tag, bool Repeats)> _out = new();
-    private RadiusClients _clients = clients;
+    private Func<TPath, RadiusNas?> _clientOf;
     private long _ticket;
 
-    /// <summary>Who may ask, from now on.</summary>
-    public RadiusClients Clients
+    /// <param name="addressOf">Of a path.</param>
+    public RadiusServer(RadiusClients clients, Func<TPath, IPAddress> addressOf, Chance chance, RadiusServerOptions? options = null)
+        : this(path => clients.Find(addressOf(path)), path => addressOf(path).ToString(), chance, options) => _addressOf = addressOf;
+
+    internal RadiusServer(Func<TPath, RadiusNas?> clientOf, Func<TPath, string> nameOf, Chance chance, RadiusServerOptions? options) =>
+        (_clientOf, _nameOf, _chance, _options) = (clientOf, nameOf, chance, options ?? new());
+
+    /// <summary>Who may ask, from now on. Call on the pump's thread.</summary>
+    public void Replace(RadiusClients clients)
     {
-        get => _clients;
-        set
-        {
-            _clients = value;
-            _known.Clear();
-        }
+        var addressOf = _addressOf ?? throw new InvalidOperationException("On a stream the connection says who asks.");
+        _clientOf = path => clients.Find(addressOf(path));
+        _known.Clear();
     }
 
     public TimeSpan Deadline => Earlier(_answered, Earlier(_working, Moment.Never));
@@ -80,7 +85,7 @@ public sealed class RadiusServer<TPath>(RadiusClients clients, Func<TPath, IPAdd
         catch (RadiusException fault)
         {
             if (_options.ReportDiscarded)
-                _events.Enqueue(new(0, null, fault, addressOf(path).ToString()));
+                _events.Enqueue(new(0, null, fault, _nameOf(path)));
         }
     }
 
@@ -101,7 +106,7 @@ public sealed class RadiusServer<TPath>(RadiusClients clients, Func<TPath, IPAdd
         if (packet.Code == RadiusCode.StatusServer)
         {
             var answer = new RadiusMessage(RadiusCode.AccessAccept).CopyAll(packet, RadiusAttribute.ProxyState);
-            _out.Enqueue((path, answer.SignAnswer(packet.Identifier, packet.Authenticator, nas.Secret, true, chance), default, false));
+            _out.Enqueue((path, answer.SignAnswer(packet.Identifier, packet.Authenticator, nas.Secret, true, _chance), default, false));
             return;
         }
         ref int pending = ref CollectionsMarshal.GetValueRefOrAddDefault(_pending, nas, out _);
@@ -120,14 +125,14 @@ public sealed class RadiusServer<TPath>(RadiusClients clients, Func<TPath, IPAdd
         _entries[key] = entry;
         _inWork.Add(entry.Ticket, entry);
         _working.Enqueue((now.Elapsed + _options.WorkLife, entry));
-        _events.Enqueue(new(entry.Ticket, new RadiusRequest(packet, nas, $"{addressOf(path)}", tag), null, ""));
+        _events.Enqueue(new(entry.Ticket, new RadiusRequest(packet, nas, _nameOf(path), tag), null, ""));
     }
 
     private RadiusNas ClientOf(in TPath path)
     {
         if (_known.TryGetValue(path, out var nas))
             return nas;
-        nas = _clients.Find(addressOf(path)) ?? throw RadiusException.Discard("source", "It is no client of ours.");
+        nas = _clientOf(path) ?? throw RadiusException.Discard("source", "It is no client of ours.");
         if (_known.Count >= MaxPaths)
             _known.Clear();
         _known.Add(path, nas);
@@ -173,7 +178,7 @@ public sealed class RadiusServer<TPath>(RadiusClients clients, Func<TPath, IPAdd
         answer.CopyAll(entry.Request, RadiusAttribute.ProxyState);
         Done(entry);
         bool isAccess = entry.Request.Code != RadiusCode.AccountingRequest || entry.Request.Has(RadiusAttribute.MessageAuthenticator);
-        entry.Answer = answer.SignAnswer(entry.Request.Identifier, entry.Request.Authenticator, entry.Nas.Secret, isAccess, chance);
+        entry.Answer = answer.SignAnswer(entry.Request.Identifier, entry.Request.Authenticator, entry.Nas.Secret, isAccess, _chance);
         entry.Frames = tag;
         if (_options.AnswerLife > TimeSpan.Zero)
             _answered.Enqueue((now.Elapsed + _options.AnswerLife, entry));

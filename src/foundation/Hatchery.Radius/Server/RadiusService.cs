@@ -119,11 +119,15 @@ public sealed class RadiusEapService(EapServer eap, RadiusServiceOptions? option
     }
 }
 
+/// <summary><see cref="RadiusServer{TPath}.Answer"/>.</summary>
+public delegate void RadiusAnswering(long ticket, RadiusMessage? answer, Moment now, Tag tag);
+
 /// <summary>Joins an engine and a service: the handler for the engine's pump.</summary>
 /// <param name="post">Runs something on the pump's thread.</param>
 /// <param name="inline">Serves on the pump's thread (virtual time); else on the thread pool.</param>
-public sealed class RadiusServerHost<TPath>(RadiusServer<TPath> engine, IRadiusService service, string listener, Func<Moment> now, Action<Action> post, RefusalLog refused, FaultLog failed,
-    bool inline = false, CancellationToken stop = default) where TPath : struct, IEquatable<TPath>
+/// <param name="answer">The engine's <c>Answer</c>.</param>
+public sealed class RadiusServerHost(RadiusAnswering answer, IRadiusService service, string listener, Func<Moment> now, Action<Action> post, RefusalLog refused, FaultLog failed,
+    bool inline = false, CancellationToken stop = default)
 {
     public void Happened(in RadiusServerEvent what)
     {
@@ -141,10 +145,10 @@ public sealed class RadiusServerHost<TPath>(RadiusServer<TPath> engine, IRadiusS
 
     private async Task ServeAsync(long ticket, RadiusRequest request)
     {
-        RadiusMessage? answer = null;
+        RadiusMessage? reply = null;
         try
         {
-            answer = await service.HandleAsync(request, CallerOf(request.Remote, request.Frames), stop);
+            reply = await service.HandleAsync(request, CallerOf(request.Remote, request.Frames), stop);
         }
         catch (RadiusException fault)
         {
@@ -158,7 +162,7 @@ public sealed class RadiusServerHost<TPath>(RadiusServer<TPath> engine, IRadiusS
         {
             failed(request.Packet.Code.ToString(), fault);
         }
-        post(() => engine.Answer(ticket, answer, now()));
+        post(() => answer(ticket, reply, now(), default));
     }
 
     private Caller CallerOf(string remote, Tag frames) => new() { Now = now(), Listener = listener, Remote = remote, RequestFrames = frames };
