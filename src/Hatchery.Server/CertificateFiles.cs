@@ -10,7 +10,7 @@ internal static class CertificateFiles
     public static ServerCertificateSource Source(string name, ServerOptions options, string path)
     {
         if (!options.Certificates.TryGetValue(name, out var files))
-            throw new ConfigurationFault(path + ":certificate", name.Length == 0 ? "https needs a certificate." : $"there is no certificate {name}.");
+            throw new ConfigurationFault(path + ":certificate", name.Length == 0 ? "TLS needs a certificate." : $"there is no certificate {name}.");
         var loaded = Load(files, name);
         var stamp = Stamp(files);
         var gate = new Lock();

@@ -29,9 +29,10 @@ public sealed class HatcheryServer : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly List<Task> _jobs = [];
     private readonly IReadOnlyList<Listener> _listeners;
+    private readonly IReadOnlyDictionary<string, IUdpPump> _sockets;
 
-    private HatcheryServer(WebApplication app, ServerOptions options, List<IAsyncDisposable> owned, IReadOnlyList<Listener> listeners, StartUpScreen screen) =>
-        (_app, _options, _owned, _listeners, Screen) = (app, options, owned, listeners, screen);
+    private HatcheryServer(WebApplication app, ServerOptions options, List<IAsyncDisposable> owned, IReadOnlyList<Listener> listeners, IReadOnlyDictionary<string, IUdpPump> sockets,
+        StartUpScreen screen) => (_app, _options, _owned, _listeners, _sockets, Screen) = (app, options, owned, listeners, sockets, screen);
 
     public StartUpScreen Screen { get; }
     /// <summary>The first token, where this start made it.</summary>
@@ -44,7 +45,7 @@ public sealed class HatcheryServer : IAsyncDisposable
     private Action<StepKind, string, ReadOnlyMemory<byte>> _sawHuman = (_, _, _) => { };
 
     /// <summary>Where a listener is bound.</summary>
-    public IPEndPoint EndPoint(string listener) => _listeners.First(l => l.Options.Name == listener).EndPoint;
+    public IPEndPoint EndPoint(string listener) => _sockets.TryGetValue(listener, out var socket) ? socket.EndPoint : _listeners.First(l => l.Options.Name == listener).EndPoint;
 
     /// <exception cref="ConfigurationFault"/>
     /// <exception cref="StorageException">The database cannot be opened.</exception>
@@ -53,6 +54,8 @@ public sealed class HatcheryServer : IAsyncDisposable
         AdmissionPolicy.Check(options.Admission);
         if (!options.Listeners.ContainsKey(options.Page.Listener))
             throw new ConfigurationFault("page:listener", $"there is no listener {options.Page.Listener}. There are: {string.Join(", ", options.Listeners.Keys)}.");
+        if (options.Listeners[options.Page.Listener].Carrier is "tcp" or "tls" or "udp")
+            throw new ConfigurationFault("page:listener", $"{options.Page.Listener} carries {options.Listeners[options.Page.Listener].Carrier}; the page needs http or https.");
         var time = TimeProvider.System;
         var clock = new SystemClock(time);
         var chance = new SystemChance();
@@ -100,12 +103,14 @@ public sealed class HatcheryServer : IAsyncDisposable
             LivePage.AddServices(builder.Services);
             Telemetry(builder, options);
             IReadOnlyList<Listener> listeners = [];
-            builder.WebHost.ConfigureKestrel(kestrel => listeners = kestrel.AddListeners([.. options.Listeners.Select(l => ListenerOf(l.Key, l.Value, options, witness, clock))]));
+            RoleContext? roles = null;
+            builder.WebHost.ConfigureKestrel(kestrel => listeners = kestrel.AddListeners([.. options.Listeners.Where(l => l.Value.Carrier != "udp")
+                .Select(l => ListenerOf(l.Key, l.Value, options, witness, clock, () => roles?.Streams.GetValueOrDefault(l.Key)))]));
             var app = builder.Build();
             owned.Add(app);
             var logger = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("hatchery");
             var refusals = new RefusalLogger(logger, observatory, time);
-            var context = new RoleContext
+            var context = roles = new RoleContext
             {
                 Options = options,
                 Store = store,
@@ -122,18 +127,19 @@ public sealed class HatcheryServer : IAsyncDisposable
                 await (RoleList.All.FirstOrDefault(r => r.Id == id) ?? throw new ConfigurationFault($"roles:{id}", $"unknown. Known are: {string.Join(", ", RoleList.All.Select(r => r.Id))}."))
                     .StartAsync(section, context, cancel);
 
-            foreach (var (listener, roles) in context.Http)
-                app.MapListener(listener, [.. roles.Select(make => make())], new HttpRoleOptions { Witness = witness, Clock = clock });
+            foreach (var (listener, served) in context.Http)
+                app.MapListener(listener, [.. served.Select(make => make())], new HttpRoleOptions { Witness = witness, Clock = clock });
             // A listener that no role uses must not answer as the page and the admin API.
             foreach (string listener in options.Listeners.Keys.Where(l => l != options.Page.Listener && !context.Http.ContainsKey(l)))
                 app.MapListener(listener, []);
             AdminApi.Map(app, context, tokens);
             LivePage.Map(app, options);
             await app.StartAsync(cancel);
+            var sockets = Bind(context, new PumpOptions { Witness = witness, Clock = clock }, owned, logger);
 
             string? first = await FirstTokenAsync(tokens, folder.FullName, screen, cancel);
-            screen.Complete(options, context, listeners);
-            var server = new HatcheryServer(app, options, owned, listeners, screen) { FirstToken = first, Observatory = observatory, Store = store, _sawHuman = context.SawHuman };
+            screen.Complete(options, context, listeners, sockets);
+            var server = new HatcheryServer(app, options, owned, listeners, sockets, screen) { FirstToken = first, Observatory = observatory, Store = store, _sawHuman = context.SawHuman };
             string holder = $"{Environment.MachineName}/{Environment.ProcessId}/{Convert.ToHexStringLower(chance.Bytes(4, "lease.holder"))}";
             foreach (var (lease, run) in context.Jobs)
                 server._jobs.Add(Job(lease, holder, run, store, logger, server._stop.Token));
@@ -195,6 +201,8 @@ public sealed class HatcheryServer : IAsyncDisposable
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(_options.DrainSeconds));
         Observatory.Dispose();
         await _app.StopAsync(limit.Token);
+        foreach (var socket in _sockets.Values)
+            await socket.DisposeAsync();
         await _stop.CancelAsync();
         await Task.WhenAll(_jobs);
     }
@@ -208,21 +216,47 @@ public sealed class HatcheryServer : IAsyncDisposable
         _stop.Dispose();
     }
 
-    private static ListenerOptions ListenerOf(string name, ListenerSettings settings, ServerOptions options, IWitness witness, SystemClock clock)
+    /// <summary>Opens and starts the sockets of roles on datagrams.</summary>
+    private static Dictionary<string, IUdpPump> Bind(RoleContext context, PumpOptions pumps, List<IAsyncDisposable> owned, ILogger log)
+    {
+        var sockets = new Dictionary<string, IUdpPump>();
+        foreach (var (name, make) in context.Datagrams)
+        {
+            string path = $"listeners:{name}";
+            var settings = context.Options.Listeners[name];
+            IUdpPump pump;
+            try
+            {
+                pump = make(new IPEndPoint(settings.AddressOf(path), settings.PortOf(path)), pumps);
+            }
+            catch (System.Net.Sockets.SocketException e)
+            {
+                throw new ConfigurationFault(path, $"udp port {settings.Port} on {settings.Address}: {e.Message}");
+            }
+            sockets[name] = pump;
+            owned.Add(pump);
+            pump.Start();
+            _ = pump.Completion.ContinueWith(t => log.LogCritical(t.Exception, "Listener {Listener} has failed", name), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+        }
+        return sockets;
+    }
+
+    private static ListenerOptions ListenerOf(string name, ListenerSettings settings, ServerOptions options, IWitness witness, SystemClock clock, Func<StreamRole?> stream)
     {
         string path = $"listeners:{name}";
         ServerCertificateSource? certificate = settings.Carrier switch
         {
-            "http" => null,
-            "https" => CertificateFiles.Source(settings.Certificate, options, path),
-            _ => throw new ConfigurationFault(path + ":carrier", $"{settings.Carrier} is none that is supported; http and https are."),
+            "http" or "tcp" => null,
+            "https" or "tls" => CertificateFiles.Source(settings.Certificate, options, path),
+            _ => throw new ConfigurationFault(path + ":carrier", $"{settings.Carrier} is none that is supported; http, https, tcp, tls and udp are."),
         };
         return new ListenerOptions
         {
             Name = name,
             Address = settings.AddressOf(path),
-            Port = settings.Port is >= 0 and <= 65535 ? settings.Port : throw new ConfigurationFault(path + ":port", $"{settings.Port} is no port."),
+            Port = settings.PortOf(path),
             Certificate = certificate,
+            Stream = settings.Carrier is "tcp" or "tls" ? stream : null,
             MaxConnections = settings.MaxConnections,
             Witness = witness,
             Clock = clock,

@@ -113,9 +113,9 @@ public sealed class ListenerSettings
 {
     public string Address { get; set; } = "127.0.0.1";
     public int Port { get; set; }
-    /// <summary>"http" or "https".</summary>
+    /// <summary>"http", "https", "tcp", "tls" or "udp".</summary>
     public string Carrier { get; set; } = "http";
-    /// <summary>Name of a certificate, for https.</summary>
+    /// <summary>Name of a certificate, for https and tls.</summary>
     public string Certificate { get; set => field = value.ToLowerInvariant(); } = "";
     /// <summary>"none", "allow" or "require".</summary>
     public string ClientCertificates { get; set; } = "none";
@@ -123,6 +123,8 @@ public sealed class ListenerSettings
 
     public IPAddress AddressOf(string path) => IPAddress.TryParse(Address == "*" ? "::" : Address, out var address) ? address
         : throw new ConfigurationFault(path + ":address", $"{Address} is no IP address.");
+
+    public int PortOf(string path) => Port is >= 0 and <= 65535 ? Port : throw new ConfigurationFault(path + ":port", $"{Port} is no port.");
 }
 
 public sealed class CertificateSettings

@@ -1,6 +1,7 @@
 using System.Text;
 using Hatchery.AspNetCore;
 using Hatchery.Server.Roles;
+using Hatchery.Transports;
 
 namespace Hatchery.Server;
 
@@ -16,10 +17,12 @@ public sealed class StartUpScreen
     public List<string> Roles { get; } = [];
     public List<string> Insecure { get; } = [];
 
-    internal void Complete(ServerOptions options, RoleContext context, IReadOnlyList<Listener> listeners)
+    internal void Complete(ServerOptions options, RoleContext context, IReadOnlyList<Listener> listeners, IReadOnlyDictionary<string, IUdpPump> sockets)
     {
         foreach (var listener in listeners)
-            Listeners.Add((listener.Options.Name, $"{(listener.Options.Certificate is null ? "http" : "https")}://{listener.EndPoint}"));
+            Listeners.Add((listener.Options.Name, $"{listener.Options.Scheme}://{listener.EndPoint}"));
+        foreach (var (name, socket) in sockets)
+            Listeners.Add((name, $"udp://{socket.EndPoint}"));
         PageAddress = Listeners.FirstOrDefault(l => l.Name == options.Page.Listener).Address ?? "";
         Roles.AddRange(context.Summary);
         Insecure.AddRange(context.Insecure);

@@ -1,3 +1,6 @@
+using System.Net;
+using Hatchery.AspNetCore;
+using Hatchery.Transports;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
@@ -20,6 +23,8 @@ public interface IServerRole
 public sealed class RoleContext
 {
     private readonly Dictionary<string, List<Func<IHttpRole>>> _http = [];
+    private readonly Dictionary<string, StreamRole> _streams = [];
+    private readonly Dictionary<string, Func<IPEndPoint, PumpOptions, IUdpPump>> _datagrams = [];
 
     public required ServerOptions Options { get; init; }
     public required IRecordStore Store { get; init; }
@@ -45,14 +50,45 @@ public sealed class RoleContext
 
     public IReadOnlyDictionary<string, List<Func<IHttpRole>>> Http => _http;
 
-    /// <summary>Serves on a listener; made when all roles have started, so roles of one protocol may share it.</summary>
+    public IReadOnlyDictionary<string, StreamRole> Streams => _streams;
+    public IReadOnlyDictionary<string, Func<IPEndPoint, PumpOptions, IUdpPump>> Datagrams => _datagrams;
+
+    /// <summary>Serves on an HTTP listener; made when all roles have started, so roles of one protocol may share it.</summary>
+    /// <param name="path">Of the option that names the listener, for the fault.</param>
     public void Serve(string listener, string path, Func<IHttpRole> role)
     {
-        if (!Options.Listeners.ContainsKey(listener))
+        CarrierOf(listener, path, "http", "https");
+        (_http.TryGetValue(listener, out var list) ? list : _http[listener] = []).Add(role);
+    }
+
+    /// <summary>Serves a tcp or tls listener, alone.</summary>
+    /// <inheritdoc cref="Serve"/>
+    public void ServeStreams(string listener, string path, StreamRole role)
+    {
+        CarrierOf(listener, path, "tcp", "tls");
+        if (!_streams.TryAdd(listener, role))
+            throw new ConfigurationFault(path, $"another role serves {listener}; byte streams have one.");
+    }
+
+    /// <summary>Serves a udp listener, alone.</summary>
+    /// <param name="pump">Binds the socket, and is started when the server starts; options carry clock and witness.</param>
+    /// <inheritdoc cref="Serve"/>
+    public void ServeDatagrams(string listener, string path, Func<IPEndPoint, PumpOptions, IUdpPump> pump)
+    {
+        CarrierOf(listener, path, "udp");
+        if (!_datagrams.TryAdd(listener, pump))
+            throw new ConfigurationFault(path, $"another role serves {listener}; a socket has one.");
+    }
+
+    /// <summary>The carrier of a listener that a role wants, one of those that suit it.</summary>
+    public string CarrierOf(string listener, string path, params string[] suitable)
+    {
+        if (!Options.Listeners.TryGetValue(listener, out var settings))
             throw new ConfigurationFault(path, $"there is no listener {listener}. There are: {string.Join(", ", Options.Listeners.Keys)}.");
         if (listener == Options.Page.Listener)
             throw new ConfigurationFault(path, $"{listener} is the listener of page and admin API; roles need another.");
-        (_http.TryGetValue(listener, out var list) ? list : _http[listener] = []).Add(role);
+        return suitable.Contains(settings.Carrier) ? settings.Carrier
+            : throw new ConfigurationFault(path, $"{listener} carries {settings.Carrier}; this role needs {string.Join(" or ", suitable)}.");
     }
 
     /// <summary>An act of a person is a step of the ceremony that the correlator names.</summary>

@@ -4,6 +4,7 @@ using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
 using Hatchery.Transports;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
@@ -20,7 +21,7 @@ public sealed class Listener
     public ListenerOptions Options { get; }
     /// <summary>Once the server has started: as bound.</summary>
     public IPEndPoint EndPoint => _listen.IPEndPoint!;
-    public override string ToString() => $"{Options.Name} on {(Options.Certificate is null ? "http" : "https")}://{EndPoint}";
+    public override string ToString() => $"{Options.Name} on {Options.Scheme}://{EndPoint}";
 }
 
 public static class KestrelListeners
@@ -48,17 +49,40 @@ public static class KestrelListeners
             Admit(listen, options);
             if (options.Certificate is null || options.CaptureAt == CaptureAt.Medium)
                 Capture(listen, options);
-            if (options.Certificate is null)
-                return;
-            listen.UseHttps(new TlsHandshakeCallbackOptions
+            if (options.Certificate is not null)
             {
-                HandshakeTimeout = options.HandshakeTimeout,
-                OnConnection = context => new(Authentication(options, context)),
-            });
-            if (options.CaptureAt == CaptureAt.Plaintext)
-                Capture(listen, options);
+                listen.UseHttps(new TlsHandshakeCallbackOptions
+                {
+                    HandshakeTimeout = options.HandshakeTimeout,
+                    OnConnection = context => new(Authentication(options, context)),
+                });
+                if (options.CaptureAt == CaptureAt.Plaintext)
+                    Capture(listen, options);
+            }
+            if (options.Stream is not null)
+                listen.Run(connection => ServeAsync(options.Stream, connection));
         });
         return added!;
+    }
+
+    private static async Task ServeAsync(Func<StreamRole?> find, ConnectionContext connection)
+    {
+        if (find() is not { } role)
+        {
+            connection.Abort(new ConnectionAbortedException("No role serves this listener."));
+            return;
+        }
+        using var stop = connection.Features.Get<IConnectionLifetimeNotificationFeature>() is { } life
+            ? CancellationTokenSource.CreateLinkedTokenSource(connection.ConnectionClosed, life.ConnectionClosedRequested)
+            : CancellationTokenSource.CreateLinkedTokenSource(connection.ConnectionClosed);
+        try
+        {
+            await role(new StreamConnection(connection), stop.Token);
+        }
+        catch (Exception e) when (e is ConnectionResetException or ConnectionAbortedException || (e is IOException or OperationCanceledException && stop.IsCancellationRequested))
+        {
+            // The peer has gone, or the server stops.
+        }
     }
 
     /// <summary>Counts connections and gives them the listener's name.</summary>
@@ -95,7 +119,7 @@ public static class KestrelListeners
             ServerCertificateContext = certificate,
             EnabledSslProtocols = options.Protocols,
             AllowRenegotiation = false,
-            ApplicationProtocols = [SslApplicationProtocol.Http11],
+            ApplicationProtocols = options.Stream is null ? [SslApplicationProtocol.Http11] : null,
         };
         if (options.ClientCertificates == ClientCertificates.None)
             return authentication;

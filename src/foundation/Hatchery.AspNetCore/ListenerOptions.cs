@@ -19,8 +19,12 @@ public sealed record ListenerOptions
     public IPAddress Address { get; init; } = IPAddress.Loopback;
     /// <summary>0: one that is free.</summary>
     public int Port { get; init; }
-    /// <summary>Null: http.</summary>
+    /// <summary>Null: no TLS.</summary>
     public ServerCertificateSource? Certificate { get; init; }
+    /// <summary>Null: HTTP. Asked once for each connection of a byte stream; an answer of null closes it.</summary>
+    public Func<StreamRole?>? Stream { get; init; }
+    /// <summary>Scheme of the listener's address: http, https, tcp or tls.</summary>
+    public string Scheme => (Stream, Certificate) switch { (null, null) => "http", (null, _) => "https", (_, null) => "tcp", _ => "tls" };
     public ClientCertificates ClientCertificates { get; init; }
     /// <summary>The platform's choice by default. TLS 1.2 where tls-unique is needed.</summary>
     public SslProtocols Protocols { get; init; } = SslProtocols.None;

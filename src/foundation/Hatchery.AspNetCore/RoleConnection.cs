@@ -13,11 +13,14 @@ internal sealed class RoleConnection(string listener, SessionId session, string?
 {
     private static readonly ImmutableArray<Layer> s_clear = [new("TCP", Protection.Clear), new("HTTP", Protection.Clear)];
     private static readonly ImmutableArray<Layer> s_tls = [new("TCP", Protection.Clear), new("TLS", Protection.Full), new("HTTP", Protection.Clear)];
+    private static readonly ImmutableArray<Layer> s_rawClear = [new("TCP", Protection.Clear)];
+    private static readonly ImmutableArray<Layer> s_rawTls = [new("TCP", Protection.Clear), new("TLS", Protection.Full)];
     private static readonly object s_key = new();
     private ReadOnlyMemory<byte> _tlsUnique;
     private bool _complete, _isTls;
 
     public string Listener => listener;
+    public string? Remote => remote;
     public SessionId Session => session;
     /// <summary>DER, leaf first.</summary>
     public ImmutableArray<byte[]> ClientChain { get; set; } = [];
@@ -26,33 +29,44 @@ internal sealed class RoleConnection(string listener, SessionId session, string?
     public Caller CallerAt(Moment now, HttpContext context)
     {
         if (!_complete)
-            Complete(context);
-        return new Caller
         {
-            Now = now,
-            Listener = listener,
-            Remote = remote,
-            Session = session,
-            ClientChain = ClientChain,
-            ServerCertificate = ServerCertificate,
-            TlsUnique = _tlsUnique,
-            Layers = _isTls ? s_tls : s_clear,
-        };
+            Complete(context.Features.Get<ISslStreamFeature>()?.SslStream);
+            _isTls |= context.Request.IsHttps;
+            if (ClientChain.IsEmpty && context.Connection.ClientCertificate is { } leaf)
+                ClientChain = [leaf.RawData];
+        }
+        return CallerAt(now, _isTls ? s_tls : s_clear);
     }
 
-    private void Complete(HttpContext context)
+    /// <summary>Of a connection without HTTP.</summary>
+    public Caller CallerAt(Moment now, SslStream? tls)
+    {
+        if (!_complete)
+            Complete(tls);
+        return CallerAt(now, _isTls ? s_rawTls : s_rawClear);
+    }
+
+    private Caller CallerAt(Moment now, ImmutableArray<Layer> layers) => new()
+    {
+        Now = now,
+        Listener = listener,
+        Remote = remote,
+        Session = session,
+        ClientChain = ClientChain,
+        ServerCertificate = ServerCertificate,
+        TlsUnique = _tlsUnique,
+        Layers = layers,
+    };
+
+    private void Complete(SslStream? tls)
     {
         _complete = true;
-        var tls = context.Features.Get<ISslStreamFeature>()?.SslStream;
-        _isTls = tls is not null || context.Request.IsHttps;
-        if (tls is not null)
-        {
-            _tlsUnique = TlsUnique.Of(tls);
-            if (ServerCertificate.IsEmpty)
-                ServerCertificate = tls.LocalCertificate?.GetRawCertData() ?? [];
-        }
-        if (ClientChain.IsEmpty && context.Connection.ClientCertificate is { } leaf)
-            ClientChain = [leaf.RawData];
+        _isTls = tls is not null;
+        if (tls is null)
+            return;
+        _tlsUnique = TlsUnique.Of(tls);
+        if (ServerCertificate.IsEmpty)
+            ServerCertificate = tls.LocalCertificate?.GetRawCertData() ?? [];
     }
 
     /// <summary>Of a listener of ours, or made at the first request on a listener of somebody else's.</summary>

@@ -4,9 +4,21 @@ using System.Net.Sockets;
 
 namespace Hatchery.Transports;
 
+/// <summary>What serves one UDP socket, as its owner sees it.</summary>
+public interface IUdpPump : IAsyncDisposable
+{
+    /// <summary>As bound.</summary>
+    IPEndPoint EndPoint { get; }
+
+    /// <summary>Ends when the pump was disposed; faulted if the socket or a handler failed.</summary>
+    Task Completion { get; }
+
+    void Start();
+}
+
 /// <summary>Runs an engine on one UDP socket, by one thread that blocks in the socket; allocates nothing per datagram. Datagrams without content
 /// are dropped: the pump wakes itself with them.</summary>
-public sealed class UdpEnginePump<TEvent> : IAsyncDisposable where TEvent : struct
+public sealed class UdpEnginePump<TEvent> : IUdpPump where TEvent : struct
 {
     private const int MaxDatagram = 65535, MaxFaults = 100;
     private readonly IEngine<UdpPath, TEvent> _engine;
