@@ -58,7 +58,7 @@ public sealed record RadiusClientOptions
 
 /// <summary>The client's side of RADIUS over datagrams: identifiers, retransmission, failover, authenticity of answers. 256 requests at once to one server from one port.</summary>
 public sealed class RadiusClient<TPath>(IReadOnlyList<RadiusServerPath<TPath>> servers, Chance chance, RadiusClientOptions? options = null)
-    : IEngine<TPath, RadiusClientEvent> where TPath : struct, IEquatable<TPath>
+    : IEngine<TPath, RadiusClientEvent> where TPath : notnull
 {
     private sealed class Pending
     {

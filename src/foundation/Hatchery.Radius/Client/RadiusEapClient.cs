@@ -4,7 +4,7 @@ namespace Hatchery.Radius.Client;
 
 /// <summary>A peer and the authenticator in front of it in one engine that speaks RADIUS: a device without a link to authenticate on, and the way to try a server. Compares, as the
 /// authenticator, the keys that the server delivers with the peer's.</summary>
-public sealed class RadiusEapClient<TPath> : IEngine<TPath, EapPeerEvent>, IEapPeerEngine where TPath : struct, IEquatable<TPath>
+public sealed class RadiusEapClient<TPath> : IEngine<TPath, EapPeerEvent>, IEapPeerEngine where TPath : notnull
 {
     private readonly EapPeer _peer;
     private readonly NasPort _port;

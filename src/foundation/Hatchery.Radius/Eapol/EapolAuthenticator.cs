@@ -12,7 +12,7 @@ public sealed record EapolAuthenticatorOptions(NasPortOptions Port)
 /// <summary>An authenticator's port (IEEE 802.1X-2010 §8): EAPOL towards one supplicant, a <see cref="NasPort"/> behind. Its requests to a RADIUS server come out as events, because they leave
 /// by another carrier.</summary>
 /// <param name="supplicant">Where frames go: the group address on wired links.</param>
-public sealed class EapolAuthenticator<TPath>(EapolAuthenticatorOptions options, TPath supplicant, Chance chance) : IEngine<TPath, NasPortEvent> where TPath : struct
+public sealed class EapolAuthenticator<TPath>(EapolAuthenticatorOptions options, TPath supplicant, Chance chance) : IEngine<TPath, NasPortEvent> where TPath : notnull
 {
     private readonly NasPort _port = new(options.Port, chance);
     private readonly Queue<NasPortEvent> _events = new();

@@ -13,13 +13,14 @@ public sealed record EapolSupplicantOptions
 /// <summary>A supplicant (IEEE 802.1X-2010 §8): EAPOL under an EAP peer. On wired links all frames go to the group address of the port access entity.</summary>
 /// <param name="authenticator">Where frames go: 01-80-C2-00-00-03, or the access point.</param>
 public sealed class EapolSupplicant<TPath>(EapPeerOptions peer, TPath authenticator, EapolSupplicantOptions? options = null)
-    : IEngine<TPath, EapPeerEvent>, IEapPeerEngine where TPath : struct, IEquatable<TPath>
+    : IEngine<TPath, EapPeerEvent>, IEapPeerEngine where TPath : notnull
 {
     private readonly EapolSupplicantOptions _options = options ?? new();
     private readonly EapPeer _peer = new(peer);
     private readonly Queue<EapPeerEvent> _events = new();
     private readonly Queue<(EapolType Type, bool Repeats)> _control = new();
-    private TPath? _from;
+    private TPath _from = default!;
+    private bool _hasFrom;
     private TimeSpan _startAt = Moment.Never;
     private int _starts;
     private (ReadOnlyMemory<byte> Packet, Tag Tag, bool Repeats)? _response;
@@ -31,7 +32,7 @@ public sealed class EapolSupplicant<TPath>(EapPeerOptions peer, TPath authentica
     public void Start(Moment now)
     {
         _peer.Restart(now);
-        (_from, _starts, _response) = (null, 0, null);
+        (_hasFrom, _starts, _response) = (false, 0, null);
         SendStart(now);
     }
 
@@ -87,10 +88,10 @@ public sealed class EapolSupplicant<TPath>(EapPeerOptions peer, TPath authentica
             return;
         }
         // Where several authenticators hear the Start, the first that asks has the conversation.
-        if (_from is { } known && !known.Equals(path))
+        if (_hasFrom && !_from.Equals(path))
             return;
         if (frame.Body[0] == (byte)EapCode.Request)
-            (_from, _startAt) = (path, Moment.Never);
+            (_from, _hasFrom, _startAt) = (path, true, Moment.Never);
         _peer.Receive(frame.Body.ToArray(), now, tag);
         Take();
     }

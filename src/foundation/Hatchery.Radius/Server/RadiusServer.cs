@@ -26,7 +26,7 @@ public sealed record RadiusServerOptions
 
 /// <summary>The server's side of RADIUS over datagrams: who asks, whether the request is authentic, whether it is a repetition (RFC 5080 §2.2.2), and the answer's form. Answers
 /// Status-Server (RFC 5997) itself. What it discards, it discards in silence.</summary>
-public sealed class RadiusServer<TPath> : IEngine<TPath, RadiusServerEvent> where TPath : struct, IEquatable<TPath>
+public sealed class RadiusServer<TPath> : IEngine<TPath, RadiusServerEvent> where TPath : notnull
 {
     /// <summary>Paths whose client is remembered.</summary>
     private const int MaxPaths = 4096;
