@@ -11,9 +11,9 @@ internal sealed class Md5Method(string password, Chance chance, string profile =
     public int Judged;
     public List<EapConversation> Conversations { get; } = [];
 
-    private sealed record Challenge(byte Identifier, byte[] Value) : IEapServerState
+    private sealed record Challenge(byte[] Value) : IEapServerState
     {
-        public byte[] Write() => [Identifier, .. Value];
+        public byte[] Write() => Value;
     }
 
     public IMessage ParseIdentity(EapConversation conversation) => new Text(TestSteps.Identity, System.Text.Encoding.UTF8.GetBytes(conversation.Identity.Text));
@@ -29,24 +29,22 @@ internal sealed class Md5Method(string password, Chance chance, string profile =
             lock (Conversations)
                 Conversations.Add(conversation);
             var value = chance.Bytes(16, "MD5.Challenge");
-            conversation.State = new Challenge(0, value);
+            conversation.State = new Challenge(value);
             return new(new EapTurn.Request(new Text(TestSteps.Request, value), (byte[])[16, .. value]));
         }
         Interlocked.Increment(ref Judged);
         var challenge = (Challenge)conversation.State!;
-        // The digest covers the identifier, which a method does not see: any of the 256 will do for a test.
-        bool right = Enumerable.Range(0, 256).Any(id => text.Bytes.Span.SequenceEqual(Digest((byte)id, password, challenge.Value)));
+        bool right = text.Bytes.Span.SequenceEqual(Digest(conversation.Identifier, password, challenge.Value));
         return new(right ? new EapTurn.Success(new Text(TestSteps.Success, default), null, profile) : new EapTurn.Failure(new Text(TestSteps.Failure, default)));
     }
 
     public EapTurn Refuse(ProtocolException? fault, EapConversation conversation) => new EapTurn.Failure(new Text(TestSteps.Failure, default));
 
-    public IEapServerState ReadState(ReadOnlyMemory<byte> bytes) => new Challenge(bytes.Span[0], bytes[1..].ToArray());
+    public IEapServerState ReadState(ReadOnlyMemory<byte> bytes) => new Challenge(bytes.ToArray());
 
     internal static byte[] Digest(byte identifier, string password, ReadOnlySpan<byte> challenge) =>
         MD5.HashData([identifier, .. System.Text.Encoding.UTF8.GetBytes(password), .. challenge]);
 
-    /// <summary>The peer's answer. The identifier that the digest covers is the lower layer's; the test hands it over.</summary>
     public static Text Answer(ReadOnlyMemory<byte> request, byte identifier, string password) =>
         new(TestSteps.Response, (byte[])[16, .. Digest(identifier, password, request.Span.Slice(1, request.Span[0]))], EapMethodState.Done, EapDecision.UnconditionalSuccess);
 }

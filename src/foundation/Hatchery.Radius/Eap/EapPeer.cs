@@ -19,7 +19,8 @@ public enum EapPeerHappening
 /// <param name="Reason">At Failure: why.</param>
 /// <param name="Carrier">At Failure: the lower layer or the time ran out; the server did not say so.</param>
 /// <param name="Tag">Of the frame that brought it.</param>
-public readonly record struct EapPeerEvent(EapPeerHappening What, ReadOnlyMemory<byte> Data, EapKeys? Keys, string Reason, bool Carrier, Tag Tag);
+/// <param name="Identifier">Of the request; a few methods hash it.</param>
+public readonly record struct EapPeerEvent(EapPeerHappening What, ReadOnlyMemory<byte> Data, EapKeys? Keys, string Reason, bool Carrier, Tag Tag, byte Identifier = 0);
 
 /// <param name="Method">The one method that this peer runs.</param>
 public sealed record EapPeerOptions(byte Method)
@@ -122,7 +123,7 @@ public sealed class EapPeer(EapPeerOptions options)
         {
             case EapType.Identity when !_selected:
                 _state = State.Identifying;
-                _events.Enqueue(new(EapPeerHappening.Identity, packet.Data, null, "", false, tag));
+                _events.Enqueue(new(EapPeerHappening.Identity, packet.Data, null, "", false, tag, packet.Identifier));
                 break;
             case EapType.Identity:
                 break;
@@ -135,7 +136,7 @@ public sealed class EapPeer(EapPeerOptions options)
             case var type when type == options.Method && (!_selected || _methodState != EapMethodState.Done):
                 _selected = true;
                 _state = State.InMethod;
-                _events.Enqueue(new(EapPeerHappening.Request, packet.Data, null, "", false, tag));
+                _events.Enqueue(new(EapPeerHappening.Request, packet.Data, null, "", false, tag, packet.Identifier));
                 break;
             case > EapType.Nak when !_selected:
                 // RFC 3748 §5.3.1: a legacy Nak also answers an expanded type that is unknown here.

@@ -198,6 +198,7 @@ public sealed class EapServer(ISessions sessions, Chance chance, ImmutableArray<
         {
             Identity = Nai.Parse(session.Identity!),
             Client = arrival.Client,
+            Identifier = identifier,
             State = session.StateOf(method),
         };
         arrival.Fill?.Invoke(conversation);

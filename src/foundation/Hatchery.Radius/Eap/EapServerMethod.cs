@@ -37,6 +37,8 @@ public sealed class EapConversation
 {
     /// <summary>As the peer wrote it.</summary>
     public required Nai Identity { get; init; }
+    /// <summary>Of the response that is handled; a few methods hash it.</summary>
+    public byte Identifier { get; init; }
     /// <summary>The NAS or proxy that sent the request: its name in our table of clients.</summary>
     public required string Client { get; set; }
     /// <summary>Calling-Station-Id: the device's link-layer address as the NAS saw it; null if the NAS does not tell.</summary>

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Net;
+using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Threading.Channels;
@@ -62,7 +63,7 @@ public sealed class EthernetEnginePump<TEvent> : IAsyncDisposable where TEvent :
         var clock = _options.Clock;
         var input = new byte[MaxFrame];
         var output = new byte[MaxFrame];
-        var from = PacketSocket.NewAddress(0, 0, default);
+        var from = PacketSocket.NewReceiver();
         await using var timer = clock.Provider.CreateTimer(static p => ((EthernetEnginePump<TEvent>)p!).Post(static () => { }), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         Task<int>? read = null;
         Task? mail = null;
@@ -80,7 +81,11 @@ public sealed class EthernetEnginePump<TEvent> : IAsyncDisposable where TEvent :
                     continue;
                 }
                 timer.Change(due == ticked ? Timeout.InfiniteTimeSpan : clock.Until(due), Timeout.InfiniteTimeSpan);
-                read ??= _socket.ReceiveFromAsync(input, SocketFlags.None, from, _stop.Token).AsTask();
+                if (read is null)
+                {
+                    from.Size = PacketSocket.ReceiverSize;
+                    read = _socket.ReceiveFromAsync(input, SocketFlags.None, from, _stop.Token).AsTask();
+                }
                 mail ??= _mail.Reader.WaitToReadAsync(_stop.Token).AsTask();
                 await Task.WhenAny(read, mail);
                 if (read.IsCompleted)
@@ -140,7 +145,6 @@ public sealed class EthernetEnginePump<TEvent> : IAsyncDisposable where TEvent :
     private void Report(ReadOnlySpan<byte> bytes, EthernetPath peer, Way way, Tag tag, bool repeats) =>
         new CapturePoint(_options.Witness, _options.Clock, _options.Session, $"{Address}", $"{peer}").Report(bytes, way, tag, _medium, repeats);
 
-    /// <summary>What was transmitted has left.</summary>
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
@@ -161,7 +165,11 @@ internal static partial class PacketSocket
 
     public static uint IndexOf(string network) => NameToIndex(network) is > 0 and var index ? index : throw new IOException($"There is no network interface {network}.");
 
-    public static EthernetPath AddressOf(string network) => EthernetPath.Parse(File.ReadAllText($"/sys/class/net/{network}/address").Trim());
+    /// <summary>Asked of the kernel, not of /sys, which may show another network namespace.</summary>
+    public static EthernetPath AddressOf(string network) =>
+        NetworkInterface.GetAllNetworkInterfaces().FirstOrDefault(i => i.Name == network)?.GetPhysicalAddress().GetAddressBytes() is { Length: 6 } bytes
+            ? new EthernetPath(BinaryPrimitives.ReadUInt16BigEndian(bytes) * 0x1_0000_0000UL + BinaryPrimitives.ReadUInt32BigEndian(bytes.AsSpan(2)))
+            : throw new IOException($"{network} is no Ethernet interface.");
 
     public static SocketAddress NewAddress(uint index, ushort etherType, EthernetPath path)
     {
@@ -173,6 +181,11 @@ internal static partial class PacketSocket
         Write(address, path);
         return address;
     }
+
+    /// <summary>What .NET wants to receive into, for families that it does not know.</summary>
+    public const int ReceiverSize = 128;
+
+    public static SocketAddress NewReceiver() => new(AddressFamily.Packet, ReceiverSize);
 
     public static void Write(SocketAddress address, EthernetPath path)
     {
