@@ -39,6 +39,7 @@ internal sealed class RadiusFraming
 public sealed class RadiusStreamServer(RadiusNas nas, string remote, Chance chance, RadiusServerOptions? options = null) : IEngine<StreamPath, RadiusServerEvent>
 {
     private readonly RadiusFraming _framing = new();
+    private bool _toldBroken;
     private readonly RadiusServer<StreamPath> _server = new(_ => nas, _ => remote, chance, (options ?? new()) with { AnswerLife = TimeSpan.Zero });
 
     /// <summary>What came is no RADIUS: the driver closes the connection.</summary>
@@ -55,7 +56,18 @@ public sealed class RadiusStreamServer(RadiusNas nas, string remote, Chance chan
     }
 
     public void Tick(Moment now) => _server.Tick(now);
-    public bool TryEvent(out RadiusServerEvent happened) => _server.TryEvent(out happened);
+
+    public bool TryEvent(out RadiusServerEvent happened)
+    {
+        if (_server.TryEvent(out happened))
+            return true;
+        if (!IsBroken || _toldBroken)
+            return false;
+        _toldBroken = true;
+        happened = new(0, null, RadiusException.Discard("Length", "What came is no RADIUS; the connection is closed."), remote);
+        return true;
+    }
+
     public bool TryTransmit(Span<byte> into, out Transmit<StreamPath> transmit) => _server.TryTransmit(into, out transmit);
 }
 

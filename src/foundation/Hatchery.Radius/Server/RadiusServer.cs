@@ -46,7 +46,6 @@ public sealed class RadiusServer<TPath> : IEngine<TPath, RadiusServerEvent> wher
     private readonly RadiusServerOptions _options;
     private readonly Chance _chance;
     private readonly Func<TPath, string> _nameOf;
-    private readonly Func<TPath, IPAddress>? _addressOf;
     private readonly Dictionary<TPath, RadiusNas> _known = [];
     private readonly Dictionary<Key, Entry> _entries = [];
     private readonly Dictionary<long, Entry> _inWork = [];
@@ -54,23 +53,15 @@ public sealed class RadiusServer<TPath> : IEngine<TPath, RadiusServerEvent> wher
     private readonly Queue<(TimeSpan At, Entry Entry)> _answered = new(), _working = new();
     private readonly Queue<RadiusServerEvent> _events = new();
     private readonly Queue<(TPath Path, byte[] Packet, Tag Tag, bool Repeats)> _out = new();
-    private Func<TPath, RadiusNas?> _clientOf;
+    private readonly Func<TPath, RadiusNas?> _clientOf;
     private long _ticket;
 
     /// <param name="addressOf">Of a path.</param>
     public RadiusServer(RadiusClients clients, Func<TPath, IPAddress> addressOf, Chance chance, RadiusServerOptions? options = null)
-        : this(path => clients.Find(addressOf(path)), path => addressOf(path).ToString(), chance, options) => _addressOf = addressOf;
+        : this(path => clients.Find(addressOf(path)), path => addressOf(path).ToString(), chance, options) { }
 
     internal RadiusServer(Func<TPath, RadiusNas?> clientOf, Func<TPath, string> nameOf, Chance chance, RadiusServerOptions? options) =>
         (_clientOf, _nameOf, _chance, _options) = (clientOf, nameOf, chance, options ?? new());
-
-    /// <summary>Who may ask, from now on. Call on the pump's thread.</summary>
-    public void Replace(RadiusClients clients)
-    {
-        var addressOf = _addressOf ?? throw new InvalidOperationException("On a stream the connection says who asks.");
-        _clientOf = path => clients.Find(addressOf(path));
-        _known.Clear();
-    }
 
     public TimeSpan Deadline => Earlier(_answered, Earlier(_working, Moment.Never));
 
