@@ -32,6 +32,9 @@ internal static class Program
         ["coap-stream"] = CoapTargets.Stream,
         ["coap-links"] = bytes => Declared(() => Hatchery.Coap.CoreLink.Parse(Hatchery.Coap.CoreLink.Format(Hatchery.Coap.CoreLink.Parse(bytes)))),
         ["fdo-rendezvous"] = bytes => Declared(() => RendezvousInterpreter.ForDevice(RendezvousInfo.Parse(bytes), new RendezvousAbilities(["http", "https", "tcp", "tls"]))),
+        ["radius-packet"] = RadiusTargets.Packet,
+        ["eap-packet"] = RadiusTargets.Eap,
+        ["eapol-frame"] = RadiusTargets.Eapol,
     };
 
     public static int Main(string[] args)
@@ -51,7 +54,7 @@ internal static class Program
         return 0;
     }
 
-    private static void Declared(Action parse)
+    internal static void Declared(Action parse)
     {
         try
         {
