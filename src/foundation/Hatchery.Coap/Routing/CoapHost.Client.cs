@@ -8,12 +8,20 @@ public sealed partial class CoapHost<TPath>
 {
     public CoapClient<TPath> To(TPath path) => new(this, path);
 
+    /// <summary>A request whose outcome is taken by a callback on the engine's thread, never from within this call: Response, or Failed.</summary>
+    /// <param name="tag">Of the frames that carry it.</param>
+    public void Start(TPath to, CoapRequest request, Tag tag, Action<CoapEvent<TPath>> take)
+    {
+        var waiting = new Waiting(request, to, tag, take);
+        post(() => Start(waiting));
+    }
+
     /// <summary>The response, whatever its code.</summary>
     /// <exception cref="CoapException">None came: "Timeout", "Reset", "Closed", "TooLarge" or "Broken", as <see cref="CoapFailureReason"/>.</exception>
     public async Task<CoapResponse> SendAsync(TPath to, CoapRequest request, CancellationToken cancel = default)
     {
         var done = new TaskCompletionSource<CoapResponse>(TaskCreationOptions.RunContinuationsAsynchronously);
-        var waiting = new Waiting(request, to, happened =>
+        var waiting = new Waiting(request, to, default, happened =>
         {
             if (happened.Response is { } response)
                 done.TrySetResult(response);
@@ -48,7 +56,7 @@ public sealed partial class CoapHost<TPath>
     private async IAsyncEnumerable<(TPath From, CoapResponse Response)> Many(TPath to, CoapRequest request, [EnumeratorCancellation] CancellationToken cancel)
     {
         var channel = Channel.CreateBounded<(TPath, CoapResponse)>(new BoundedChannelOptions(request.IsMulticast ? 1024 : 16) { FullMode = BoundedChannelFullMode.DropOldest });
-        var waiting = new Waiting(request, to, happened =>
+        var waiting = new Waiting(request, to, default, happened =>
         {
             if (happened.Response is { } response)
                 channel.Writer.TryWrite((happened.Path!, response));
@@ -75,7 +83,7 @@ public sealed partial class CoapHost<TPath>
     {
         if (waiting.IsGivenUp)
             return;
-        switch (engine.Request(waiting.Request, waiting.To, default, now(), out var ticket))
+        switch (engine.Request(waiting.Request, waiting.To, waiting.Tag, now(), out var ticket))
         {
             case Accepted.Yes:
                 waiting.Ticket = ticket;

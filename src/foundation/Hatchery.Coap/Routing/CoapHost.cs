@@ -6,10 +6,11 @@ namespace Hatchery.Coap;
 /// <param name="failed">Takes what a handler threw and no peer is to see.</param>
 public sealed partial class CoapHost<TPath>(CoapEngine<TPath> engine, Action<Action> post, Func<Moment> now, CoapApp? app = null, Action<Exception>? failed = null) : IDisposable where TPath : notnull
 {
-    private sealed class Waiting(CoapRequest request, TPath to, Action<CoapEvent<TPath>> take)
+    private sealed class Waiting(CoapRequest request, TPath to, Tag tag, Action<CoapEvent<TPath>> take)
     {
         public CoapRequest Request => request;
         public TPath To => to;
+        public Tag Tag => tag;
         public Action<CoapEvent<TPath>> Take => take;
         public CoapTicket Ticket { get; set; }
         public bool IsGivenUp { get; set; }
