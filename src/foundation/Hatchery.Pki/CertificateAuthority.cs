@@ -76,10 +76,10 @@ public sealed class CertificateAuthority
     /// <exception cref="PkiException">The CA's certificate is not valid now.</exception>
     public ReadOnlyMemory<byte> Issue(Pkcs10 request, CertificateProfile profile, DateTimeOffset now, TimeSpan life, Chance chance)
     {
-        var certificate = new CertificateRequest(profile.Subject ?? request.Subject, request.Key, HashOf(_key));
+        var certificate = new CertificateRequest(profile.Subject ?? request.Subject, PublicKey.CreateFromSubjectPublicKeyInfo(request.SubjectPublicKeyInfo.Span, out _), HashOf(_key));
         certificate.CertificateExtensions.Add(new X509BasicConstraintsExtension(false, false, 0, true));
         certificate.CertificateExtensions.Add(new X509KeyUsageExtension(profile.KeyUsage, true));
-        certificate.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.Key, false));
+        certificate.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(certificate.PublicKey, false));
         certificate.CertificateExtensions.Add(X509AuthorityKeyIdentifierExtension.CreateFromCertificate(_certificate, true, false));
         DateTimeOffset begins = new(_certificate.NotBefore.ToUniversalTime()), ends = new(_certificate.NotAfter.ToUniversalTime());
         if (now < begins || now >= ends)

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Hatchery.Cryptography.Tests.Pki;
+namespace Hatchery.Pki.Tests;
 
 /// <summary>The openssl command as a judge from outside, in a folder of its own.</summary>
 internal sealed class OpenSsl : IDisposable

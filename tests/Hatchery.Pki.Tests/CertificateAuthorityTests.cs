@@ -1,9 +1,9 @@
 using System.Collections.Immutable;
 using System.Security.Cryptography;
+using Hatchery.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using Hatchery.Pki;
 
-namespace Hatchery.Cryptography.Tests.Pki;
+namespace Hatchery.Pki.Tests;
 
 public sealed class CertificateAuthorityTests
 {
@@ -88,7 +88,7 @@ public sealed class CertificateAuthorityTests
         byte[] csr = Csr(key);
         int subject = csr.AsSpan().IndexOf("device"u8);
         csr[subject] = (byte)'D';
-        Assert.Equal("CertificationRequest", Assert.Throws<PkiException>(() => Pkcs10.Parse(csr)).FieldName);
+        Assert.Equal("signature", Assert.Throws<PkiException>(() => Pkcs10.Parse(csr)).FieldName);
         csr[subject] = (byte)'d';
         Pkcs10.Parse(csr);
         Assert.Throws<PkiException>(() => Pkcs10.Parse((byte[])[.. csr, 0]));
