@@ -44,7 +44,7 @@ public sealed class CertificateAuthorityTests
         using var leaf = X509CertificateLoader.LoadCertificate(der.Span);
         Assert.Equal("SERIALNUMBER=SN-0001", leaf.Subject);
         Assert.Equal("CN=Device CA", leaf.Issuer);
-        Assert.Equal(16, leaf.SerialNumberBytes.Length);
+        Assert.Equal(20, leaf.SerialNumberBytes.Length);
         Assert.True(leaf.SerialNumberBytes.Span[0] is > 0 and < 0x80);
         Assert.Equal(Now.AddMinutes(-5).UtcDateTime, leaf.NotBefore.ToUniversalTime());
         Assert.Equal(Now.Add(s_year).UtcDateTime, leaf.NotAfter.ToUniversalTime());

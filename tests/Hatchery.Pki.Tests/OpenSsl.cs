@@ -13,6 +13,14 @@ internal sealed class OpenSsl : IDisposable
         return name;
     }
 
+    public string Put(string name, ReadOnlySpan<byte> bytes)
+    {
+        File.WriteAllBytes(Path.Combine(_folder, name), bytes);
+        return name;
+    }
+
+    public byte[] GetBytes(string name) => File.ReadAllBytes(Path.Combine(_folder, name));
+
     public string Get(string name) => File.ReadAllText(Path.Combine(_folder, name));
 
     public (int Code, string Output) Run(params string[] arguments)

@@ -168,7 +168,7 @@ public sealed class Certificate
         return (X509KeyUsageFlags)(usage | (bits.Length > 1 ? (bits[1] & 0x80) << 8 : 0));
     }
 
-    private static ImmutableArray<string> ReadPurposes(AsnReader all)
+    internal static ImmutableArray<string> ReadPurposes(AsnReader all)
     {
         var purposes = ImmutableArray.CreateBuilder<string>();
         for (var content = all.ReadSequence(); content.HasData;)
@@ -176,7 +176,7 @@ public sealed class Certificate
         return purposes.Count > 0 ? purposes.ToImmutable() : throw new PkiException("extendedKeyUsage", "no purpose.");
     }
 
-    private static ReadOnlyMemory<byte>? ReadAuthority(AsnReader all)
+    internal static ReadOnlyMemory<byte>? ReadAuthority(AsnReader all)
     {
         var content = all.ReadSequence();
         var tag = new Asn1Tag(TagClass.ContextSpecific, 0);
