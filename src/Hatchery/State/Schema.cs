@@ -71,10 +71,17 @@ public sealed class Schema<TState>(string name, int version, TState blank) where
     /// <param name="sealer">Null only for states without secrets.</param>
     public byte[] Write(TState state, ISealer? sealer, RecordKey key)
     {
-        var buffer = new System.Buffers.ArrayBufferWriter<byte>(512);
-        using (var json = new Utf8JsonWriter(buffer))
-            Write(json, state, sealer, $"{name}/{key.Value}/");
-        return buffer.WrittenSpan.ToArray();
+        // Taken, so that a write within a write gets its own; lost if the write throws.
+        var (buffer, json) = DocumentWriter.Kept ?? DocumentWriter.New();
+        DocumentWriter.Kept = null;
+        Write(json, state, sealer, $"{name}/{key.Value}/");
+        json.Flush();
+        byte[] document = buffer.WrittenSpan.ToArray();
+        buffer.ResetWrittenCount();
+        json.Reset();
+        if (buffer.Capacity <= DocumentWriter.MostKept)
+            DocumentWriter.Kept = (buffer, json);
+        return document;
     }
 
     internal void Write(Utf8JsonWriter json, TState state, ISealer? sealer, string context)
@@ -253,5 +260,21 @@ public sealed class Schema<TState>(string name, int version, TState blank) where
         }
 
         public TState Copy(TState from, TState into) => With(into, Get(from));
+    }
+}
+
+/// <summary>A thread's buffer for documents: growing one anew for each document costs more than writing it.</summary>
+internal static class DocumentWriter
+{
+    /// <summary>Bytes; a larger buffer is given up.</summary>
+    public const int MostKept = 64 * 1024;
+
+    [ThreadStatic]
+    public static (System.Buffers.ArrayBufferWriter<byte> Buffer, Utf8JsonWriter Json)? Kept;
+
+    public static (System.Buffers.ArrayBufferWriter<byte> Buffer, Utf8JsonWriter Json) New()
+    {
+        var buffer = new System.Buffers.ArrayBufferWriter<byte>(4096);
+        return (buffer, new Utf8JsonWriter(buffer));
     }
 }
