@@ -47,13 +47,15 @@ internal sealed class EstHost : IAsyncDisposable, IAdmission
     public static RecordStore NewStore() => new(new MemoryBackend(TimeProvider.System), new AesGcmSealer(RandomNumberGenerator.GetBytes(32), Chance));
 
     public static async Task<EstHost> StartAsync(Func<EstLabel, EstLabel>? label = null, Func<EstServerOptions, EstServerOptions>? options = null, SslProtocols protocols = SslProtocols.None,
-        IRecordStore? store = null)
+        IRecordStore? store = null, Func<EstHost, EstLabel, Task<EstLabel>>? prepare = null)
     {
         var host = new EstHost(store ?? NewStore());
         await new AuthorityKeeper(host.Authority).CreateAsync(new AuthoritySetup(), Operator, default);
         var est = new EmbeddedEstAuthority(host.Authority);
         var plain = new EstLabel { Authority = est, Implicit = new TrustStore([host.Manufacturer.Certificate]) };
         var configured = label?.Invoke(plain) ?? plain;
+        if (prepare is not null)
+            configured = await prepare(host, configured);
         var all = new EstServerOptions
         {
             Labels = new Dictionary<string, EstLabel> { [""] = configured, ["factory"] = configured with { Names = EstNames.AsRequested } }.ToFrozenDictionary(),

@@ -360,19 +360,12 @@ public sealed class EstDevice(EstDeviceState state, EstDeviceOptions options, Ch
     private void Install(ServerKeyGenResponse made, Moment now, Moves<EstDeviceState> moves)
     {
         using var given = made.Key;
-        byte[] pkcs8 = made.Form == KeyForm.Pkcs8 ? given.Reveal().ToArray()
-            : (options.OpenKey ?? throw EstException.Malformed("key", "the key is encrypted, and there is nothing to open it with."))(given.Reveal().ToArray(), DeviceTrust.Explicit(State), now.Wall);
-        try
-        {
-            if (made.Form == KeyForm.Pkcs8 && !options.KeyGenAttributes.IsEmpty)
-                throw EstException.Malformed("key", "the key came in the clear where an encrypted one was asked for.");
-            var key = GeneratedKey.Read(pkcs8, options.Tolerance);
-            Install(DeviceTrust.Issued(State, made.Certificates, key.Public.Encoded, now), GeneratedKey.Secret(key), now, moves);
-        }
-        finally
-        {
-            System.Security.Cryptography.CryptographicOperations.ZeroMemory(pkcs8);
-        }
+        if (made.Form == KeyForm.Pkcs8 && !options.KeyGenAttributes.IsEmpty)
+            throw EstException.Malformed("key", "the key came in the clear where an encrypted one was asked for.");
+        var opener = made.Form == KeyForm.Pkcs8 ? null : options.OpenKey ?? throw EstException.Malformed("key", "the key is encrypted, and there is nothing to open it with.");
+        using var opened = opener?.Invoke(given.Reveal().ToArray(), DeviceTrust.Explicit(State), now.Wall);
+        var key = GeneratedKey.Read((opened ?? given).Reveal(), options.Tolerance);
+        Install(DeviceTrust.Issued(State, made.Certificates, key.Public.Encoded, now), GeneratedKey.Secret(key), now, moves);
     }
 
     private void Install(ImmutableArray<byte[]> chain, SecretBytes key, Moment now, Moves<EstDeviceState> moves)

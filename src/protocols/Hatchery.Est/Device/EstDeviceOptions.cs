@@ -49,8 +49,8 @@ public sealed record EstDeviceOptions
     public bool Stay { get; init; }
     /// <summary>Attributes of a serverkeygen request: which key the answer is to be encrypted with.</summary>
     public ImmutableArray<RequestAttribute> KeyGenAttributes { get; init; } = [];
-    /// <summary>Opens an encrypted key (DER of EnvelopedData) and verifies who made it, against the anchors given; returns PKCS#8. Throws <see cref="PkiException"/>.</summary>
-    public Func<ReadOnlyMemory<byte>, TrustStore, DateTimeOffset?, byte[]>? OpenKey { get; init; }
+    /// <summary>Opens an encrypted key; see <see cref="EncryptedKey"/>.</summary>
+    public KeyOpener? OpenKey { get; init; }
 
     /// <summary>Of connections in a row that fail, before the run does.</summary>
     public int Attempts { get; init; } = 6;

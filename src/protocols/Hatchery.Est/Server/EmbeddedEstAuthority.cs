@@ -8,6 +8,8 @@ public sealed class EmbeddedEstAuthority(EmbeddedAuthority authority) : IEstAuth
 {
     private static readonly TimeSpan s_listAge = TimeSpan.FromHours(1), s_listLife = TimeSpan.FromDays(7);
 
+    public EmbeddedAuthority Authority => authority;
+
     public async ValueTask<ImmutableArray<Certificate>> CertificatesAsync(IUnitOfWork unit, CancellationToken cancel) => (await authority.StateAsync(unit, cancel)).Published;
 
     public async ValueTask<TrustStore> TrustAsync(IUnitOfWork unit, CancellationToken cancel) => (await authority.StateAsync(unit, cancel)).Trust;

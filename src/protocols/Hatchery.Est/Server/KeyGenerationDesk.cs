@@ -30,7 +30,7 @@ internal sealed class KeyGenerationDesk(EnrollmentDesk desk, Chance chance)
             byte[] pkcs8 = new SignatureKey(made!).ExportPkcs8();
             try
             {
-                return new ServerKeyGenResponse(protection.Form, protection.Wrap(pkcs8, chance, caller.Wall), CertsOnly.Encode([certificate.Encoded]));
+                return new ServerKeyGenResponse(protection.Form, protection.Wrap(pkcs8, chance), CertsOnly.Encode([certificate.Encoded]));
             }
             finally
             {
