@@ -76,14 +76,21 @@ public sealed class EmbeddedAuthority(IRecordStore store, string name, Chance ch
     /// <param name="device">"kind:value"; null: unknown.</param>
     /// <exception cref="PkiException">The request asks for what the profile has not.</exception>
     /// <remarks>A commit that fails with <see cref="ConflictException"/> on "pki.issued" drew a serial number that exists: run again.</remarks>
-    public async ValueTask<IssuedCertificate> IssueAsync(IUnitOfWork unit, PublicKeyInfo key, Pkcs10 request, CertificateProfile profile, string profileName, string? device,
-        DateTimeOffset now, DateTimeOffset until, CancellationToken cancel)
+    public ValueTask<IssuedCertificate> IssueAsync(IUnitOfWork unit, PublicKeyInfo key, Pkcs10 request, CertificateProfile profile, string profileName, string? device,
+        DateTimeOffset now, DateTimeOffset until, CancellationToken cancel) =>
+        IssueAsync(unit, key, profile.Subject?.RawData ?? request.SubjectName, request.Extensions, profile, profileName, device, now, until, cancel);
+
+    /// <inheritdoc cref="IssueAsync(IUnitOfWork, PublicKeyInfo, Pkcs10, CertificateProfile, string, string?, DateTimeOffset, DateTimeOffset, CancellationToken)"/>
+    /// <param name="subject">DER of a Name.</param>
+    /// <param name="asked">Extensions of the request, which the profile may take.</param>
+    public async ValueTask<IssuedCertificate> IssueAsync(IUnitOfWork unit, PublicKeyInfo key, ReadOnlyMemory<byte> subject, ImmutableArray<CertificateExtension> asked,
+        CertificateProfile profile, string profileName, string? device, DateTimeOffset now, DateTimeOffset until, CancellationToken cancel)
     {
         var issuer = (await StateAsync(unit, cancel)).Issuer;
         var serial = CertificateAuthority.NewSerial(chance);
         if (locations is not null)
             profile = profile with { Extensions = profile.Extensions.AddRange(locations.Extensions) };
-        var der = issuer.Issue(key, profile.Subject?.RawData ?? request.SubjectName, profile, request, now, until, serial, chance);
+        var der = issuer.Issue(key, subject, profile, asked, now, until, serial, chance);
         string id = AuthorityState.IdOf(issuer.Certificate);
         var issued = new IssuedCertificate(name, id, der, device, profileName, now, Certificate.Parse(der).NotAfter, null, default, null);
         unit.Insert(IssuedCertificate.Schema, IssuedCertificate.KeyOf(id, serial.Span), issued);
