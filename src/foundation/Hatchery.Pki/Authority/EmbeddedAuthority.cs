@@ -162,6 +162,37 @@ public sealed class EmbeddedAuthority(IRecordStore store, string name, Chance ch
         }
     }
 
+    /// <summary>Answers an OCSP request from the records, signed by the issuer of the certificates asked about.</summary>
+    /// <param name="life">From thisUpdate to nextUpdate.</param>
+    /// <returns>DER; of what this authority did not issue it says "unknown", or "unauthorized" where it issued none of them.</returns>
+    public async ValueTask<ReadOnlyMemory<byte>> AnswerOcspAsync(ReadOnlyMemory<byte> request, Caller caller, TimeSpan life, CancellationToken cancel)
+    {
+        OcspRequest asked;
+        try
+        {
+            asked = OcspRequest.Parse(request);
+        }
+        catch (PkiException)
+        {
+            return OcspResponse.Make(OcspError.MalformedRequest);
+        }
+        var unit = store.Begin(caller);
+        var state = await StateAsync(unit, cancel);
+        CertificateAuthority? signer = null;
+        var singles = new List<OcspSingle>();
+        foreach (var id in asked.Certificates)
+        {
+            var issuer = state.Issuers.Values.FirstOrDefault(i => id.IsOf(i.Certificate));
+            signer ??= issuer;
+            // One key signs all: what another issued is not for it to say.
+            var found = issuer is null || issuer != signer ? null
+                : await unit.GetAsync(IssuedCertificate.Schema, IssuedCertificate.KeyOf(AuthorityState.IdOf(issuer.Certificate), id.SerialNumber.Span), cancel);
+            var status = found is null ? OcspStatus.Unknown : found.Value.Revoked is null ? OcspStatus.Good : OcspStatus.Revoked;
+            singles.Add(new(id, status, caller.Wall, caller.Wall + life, found?.Value.Revoked, found?.Value.Reason ?? default));
+        }
+        return signer is null ? OcspResponse.Make(OcspError.Unauthorized) : OcspResponse.Make(singles, signer.Key, [], caller.Wall, asked.Nonce, chance);
+    }
+
     private static async ValueTask<List<RevokedEntry>> EntriesAsync(IUnitOfWork unit, string id, DateTimeOffset now, CancellationToken cancel)
     {
         var entries = new List<RevokedEntry>();

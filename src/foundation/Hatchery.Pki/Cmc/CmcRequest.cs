@@ -57,7 +57,8 @@ public sealed class CmcRequest
     /// <exception cref="PkiException">A wrong signature, or a signer who cannot be found.</exception>
     public Certificate? Authenticate()
     {
-        if (!Signed.Certificates.IsEmpty)
+        // Who signs with a new key may send other certificates along.
+        if (Signed.HasSigner)
             return Signed.VerifySignature().Certificate;
         if (Data.Requests is not [var only] || only.Kind == CmcRequestKind.Other)
             throw new PkiException("signerInfos", "a signer without a certificate signs with the key of one request, and there is not one.");
