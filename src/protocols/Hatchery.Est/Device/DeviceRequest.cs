@@ -52,6 +52,17 @@ internal static class DeviceRequest
         }
     }
 
+    /// <summary>A Full PKI Request around a PKCS#10: signed with the channel's certificate, where there is one and no secret; else with the key that is asked for.</summary>
+    /// <param name="identity">Item of the state that the channel shows; null: none.</param>
+    /// <returns>DER.</returns>
+    public static ReadOnlyMemory<byte> Wrap(ReadOnlyMemory<byte> csr, SecretBytes pkcs8, EstDeviceState state, string? identity, CmcIdentity cmc, Chance chance, DateTimeOffset? at, out byte[] senderNonce)
+    {
+        var builder = new CmcRequestBuilder { Requests = [csr], Identification = cmc.Secret is null ? null : cmc.Name, Secret = cmc.Secret };
+        bool certified = cmc.Secret is null && identity is not null;
+        var signer = certified ? state.Identity(identity!)!.Value : (Key: pkcs8, Chain: []);
+        return builder.Sign(PrivateKeys.FromPkcs8(signer.Key.Reveal()), [.. signer.Chain.Select(c => (ReadOnlyMemory<byte>)c)], chance, at, out senderNonce);
+    }
+
     private static SignatureKey Key(SecretBytes pkcs8, CsrDemands demands)
     {
         HashAlgorithmName? hash = (demands.Signature ?? demands.Digest) switch

@@ -26,6 +26,7 @@ public sealed class EstDevice(EstDeviceState state, EstDeviceOptions options, Ch
     private CsrDemands? _demands;
     private ImmutableArray<Certificate> _offered = [];
     private ReadOnlyMemory<byte> _keyAsked;
+    private byte[] _senderNonce = [];
     private HttpChallenge? _challenge;
     private int _nonceCount, _challenged, _failures, _redirects, _waited;
 
@@ -178,6 +179,12 @@ public sealed class EstDevice(EstDeviceState state, EstDeviceOptions options, Ch
                 case CertificateResponse issued when _waits == Waits.Certificate:
                     Install(DeviceTrust.Issued(State, issued.Certificates, _keyAsked, now), State.PendingKey!, now, moves);
                     break;
+                case FullCmcResponse cmc when _waits == Waits.Certificate:
+                    Take(cmc.Content, now, moves);
+                    break;
+                case RefusedResponse { Cmc.IsEmpty: false } refused when _waits == Waits.Certificate:
+                    Take(refused.Cmc, now, moves);
+                    break;
                 case ServerKeyGenResponse made when _waits == Waits.Certificate && options.Goal == EstGoal.ServerKeyGen:
                     Install(made, now, moves);
                     break;
@@ -295,7 +302,7 @@ public sealed class EstDevice(EstDeviceState state, EstDeviceOptions options, Ch
         {
             // Its signature is not looked at; the key is thrown away.
             using var unused = DeviceRequest.NewKey(CsrDemands.None, options, chance);
-            Ask(EstOperation.ServerKeyGen, unused, CsrDemands.None with { ChallengePassword = _demands!.ChallengePassword }, null, options.KeyGenAttributes, moves);
+            Ask(EstOperation.ServerKeyGen, unused, CsrDemands.None with { ChallengePassword = _demands!.ChallengePassword }, null, options.KeyGenAttributes, now, moves);
             return;
         }
         if (State.PendingKey is null)
@@ -303,17 +310,34 @@ public sealed class EstDevice(EstDeviceState state, EstDeviceOptions options, Ch
             State = State with { PendingKey = _renewing && options.KeepKey ? State.Key : DeviceRequest.NewKey(_demands!, options, chance) };
             moves.Save(State);
         }
-        Ask(_renewing ? EstOperation.SimpleReenroll : EstOperation.SimpleEnroll, State.PendingKey!, _demands!, _renewing ? Certificate.Parse(State.Chain[0]) : null, [], moves);
+        Ask(_renewing ? EstOperation.SimpleReenroll : EstOperation.SimpleEnroll, State.PendingKey!, _demands!, _renewing ? Certificate.Parse(State.Chain[0]) : null, [], now, moves);
     }
 
-    private void Ask(EstOperation operation, SecretBytes key, CsrDemands demands, Certificate? replaces, ImmutableArray<RequestAttribute> attributes, Moves<EstDeviceState> moves)
+    private void Ask(EstOperation operation, SecretBytes key, CsrDemands demands, Certificate? replaces, ImmutableArray<RequestAttribute> attributes, Moment now, Moves<EstDeviceState> moves)
     {
         _boundTo = options.Link || demands.ChallengePassword ? ChannelBinding.Password(_binding) : null;
         if (demands.ChallengePassword && _boundTo is null)
             throw EstException.Malformed("csrattrs", "the server asks for linking of identity and proof of possession, and this TLS connection has no channel binding.");
         (var csr, _keyAsked) = DeviceRequest.Make(key, demands, State, options, replaces, _boundTo, attributes, chance);
-        Send(operation, csr, moves);
+        if (options.FullCmc is { } cmc && operation != EstOperation.ServerKeyGen)
+            Send(EstOperation.FullCmc, DeviceRequest.Wrap(csr, key, State, _identity, replaces is null ? cmc : cmc with { Secret = null }, chance, now.Wall, out _senderNonce), moves);
+        else
+            Send(operation, csr, moves);
         _waits = Waits.Certificate;
+    }
+
+    /// <summary>A Full PKI Response must be signed under the EST CA and answer this request (RFC 5272, section 4).</summary>
+    private void Take(ReadOnlyMemory<byte> content, Moment now, Moves<EstDeviceState> moves)
+    {
+        var response = CmcResponse.Parse(content);
+        response.Verify(DeviceTrust.Explicit(State), new PathOptions { At = now.Wall }, _senderNonce, null);
+        if (response.Failure is { } failure)
+        {
+            moves.End(new Outcome(false, $"The server answers {failure.Status}{(failure.FailInfo is { } info ? $", {info}" : "")}: {failure.Text}", failure.FailInfo?.ToString()));
+            return;
+        }
+        var issued = response.Certificates.Where(c => c.IsAuthority || c.Key.Encoded.Span.SequenceEqual(_keyAsked.Span)).Select(c => c.Encoded);
+        Install(DeviceTrust.Issued(State, CertsOnly.Encode(issued), _keyAsked, now), State.PendingKey!, now, moves);
     }
 
     private void Challenged(RefusedResponse refused, Moment now, Moves<EstDeviceState> moves)

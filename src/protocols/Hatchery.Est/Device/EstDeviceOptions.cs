@@ -16,6 +16,10 @@ public enum EstGoal
     CaCerts,
 }
 
+/// <summary>Who makes a Full CMC request.</summary>
+/// <param name="Secret">Shared with the CA, for identityProof and popLink; null: the certificate of the channel signs, or only the new key.</param>
+public sealed record CmcIdentity(string? Name = null, SecretText? Secret = null);
+
 public sealed record EstDeviceOptions
 {
     public EstGoal Goal { get; init; }
@@ -39,6 +43,8 @@ public sealed record EstDeviceOptions
     public bool AskPassword { get; init; }
     /// <summary>User name and password prove themselves in the handshake (TLS-SRP).</summary>
     public bool Srp { get; init; }
+    /// <summary>Requests go to /fullcmc, with a proof of this identity and secret where one is given; null: simple requests.</summary>
+    public CmcIdentity? FullCmc { get; init; }
     /// <summary>Identity and key of a handshake by pre-shared key; null: none.</summary>
     public ChannelSecurity.Psk? Psk { get; init; }
     /// <summary>Hosts that a redirect may lead to; others end the run (RFC 7030, section 3.2.1).</summary>

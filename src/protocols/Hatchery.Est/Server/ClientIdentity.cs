@@ -99,12 +99,17 @@ internal sealed class Identification(IRecordStore store, HttpAuthenticator http)
     }
 
     /// <summary>Whether the certificate is good at all, then whether we, who issued it, have revoked it.</summary>
-    public async ValueTask<(TrustVerdict Verdict, Certificate Leaf)> JudgeAsync(EstLabel label, Caller caller, CancellationToken cancel)
+    public ValueTask<(TrustVerdict Verdict, Certificate Leaf)> JudgeAsync(EstLabel label, Caller caller, CancellationToken cancel) =>
+        JudgeAsync(label, caller.ClientChain.Select(c => (ReadOnlyMemory<byte>)c), caller, cancel);
+
+    /// <inheritdoc cref="JudgeAsync(EstLabel, Caller, CancellationToken)"/>
+    /// <param name="shown">DER, leaf first.</param>
+    public async ValueTask<(TrustVerdict Verdict, Certificate Leaf)> JudgeAsync(EstLabel label, IEnumerable<ReadOnlyMemory<byte>> shown, Caller caller, CancellationToken cancel)
     {
         ImmutableArray<Certificate> chain;
         try
         {
-            chain = Certificate.ParseAll(caller.ClientChain.Take(10).Select(c => (ReadOnlyMemory<byte>)c));
+            chain = Certificate.ParseAll(shown.Take(10));
         }
         catch (PkiException e)
         {

@@ -11,6 +11,7 @@ public sealed class EstService : IService
     private readonly Identification _identification;
     private readonly EnrollmentDesk _desk;
     private readonly KeyGenerationDesk _keys;
+    private readonly CmcDesk _cmc;
 
     public EstService(IRecordStore store, IAdmission admission, Chance chance, EstServerOptions options)
     {
@@ -23,6 +24,7 @@ public sealed class EstService : IService
         _identification = new Identification(store, new HttpAuthenticator(store, options, chance));
         _desk = new EnrollmentDesk(store, admission, options);
         _keys = new KeyGenerationDesk(_desk, chance);
+        _cmc = new CmcDesk(store, _identification, _desk, chance);
     }
 
     public async ValueTask<Reply> HandleAsync(IMessage request, Caller caller, CancellationToken cancel)
@@ -39,6 +41,13 @@ public sealed class EstService : IService
                 return new(new CsrAttrsResponse(label.Attributes.Elements.IsEmpty ? default : label.Attributes.Encode()));
             if (asked.Operation == EstOperation.FullCmc && label.FullCmc is null || asked.Operation == EstOperation.ServerKeyGen && label.KeyGeneration is null)
                 throw new EstException(501, "operation", $"{asked.Operation.Name()} is not offered here.");
+            if (asked.Operation == EstOperation.FullCmc)
+            {
+                // A CMC request may prove by itself whose it is (RFC 7030, section 4.3).
+                bool bySelf = caller.ClientChain.IsEmpty && asked.Credentials is null && caller.SecretName is null;
+                identity = bySelf ? null : await _identification.OfAsync(asked, label, caller, cancel);
+                return Answer(await _cmc.HandleAsync(asked, label, identity, caller, cancel));
+            }
             identity = await _identification.OfAsync(asked, label, caller, cancel);
             return asked.Operation switch
             {
