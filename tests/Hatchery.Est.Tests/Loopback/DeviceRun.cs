@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using Hatchery.Cryptography;
 using Hatchery.Est.Device;
 using Hatchery.Est.Transport;
+using Hatchery.Tls;
 using Hatchery.Transports;
 
 namespace Hatchery.Est.Tests.Loopback;
@@ -14,6 +15,8 @@ internal sealed class DeviceRun(EstHost host) : IPeople
     public EstDeviceState State { get; set; } = EstDeviceState.Blank with { Server = $"localhost:{host.Port}" };
     public EstDeviceOptions Options { get; set; } = new() { FirstBackOff = TimeSpan.FromMilliseconds(10), Attempts = 2, ProveOperation = true };
     public SslProtocols Protocols { get; set; } = SslProtocols.Tls12;
+    /// <summary>TLS by our engine instead of the platform's.</summary>
+    public TlsClientOptions? Engine { get; set; }
     public Func<HumanPrompt, HumanAnswer?> Person { get; set; } = _ => null;
     public List<HumanPrompt> Shown { get; } = [];
     public int Saves { get; private set; }
@@ -37,6 +40,18 @@ internal sealed class DeviceRun(EstHost host) : IPeople
         {
             Protocols = Protocols,
             ReportChannel = true,
+            Secure = Engine is null ? null : async (to, stream, cancel) =>
+            {
+                var identity = to.Security is ChannelSecurity.Certificates { IdentityItem: { } item } ? party.State.Identity(item) : null;
+                var tls = new TlsEngineStream(new TlsClientEngine(Engine with { Security = to.Security, ServerName = to.Host, Identity = identity is var (k, c) ? TlsIdentity.FromPkcs8(c, k.Reveal()) : null },
+                    EstHost.Chance, new SystemClock().Now), stream, () => new SystemClock().Now);
+                var channel = await tls.HandshakeAsync(cancel);
+                return new SecuredStream(tls, new Supply.ServerChain(channel.PeerChain)
+                {
+                    TlsUnique = channel.TlsUnique,
+                    TlsExporter = channel.Version == TlsVersions.Tls13 ? channel.Export(ChannelBinding.ExporterLabel, [], ChannelBinding.ExporterLength) : default,
+                });
+            },
             Identities = item => party.State.Identity(item) is var (key, chain)
                 ? EstHost.ContextOf((SigningKeys.ImportPrivate(key.Reveal()), [.. chain.Select(c => (ReadOnlyMemory<byte>)c)])) : null,
         });

@@ -9,6 +9,7 @@ using Hatchery.Cryptography;
 using Hatchery.Est.Server;
 using Hatchery.Est.Transport;
 using Hatchery.Pki;
+using Hatchery.Tls;
 using Hatchery.Transports;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -35,6 +36,10 @@ internal sealed class EstHost : IAsyncDisposable, IAdmission
     public CertificateAuthority Manufacturer { get; }
     public EstService Service { get; private set; } = null!;
     public int Port { get; private set; }
+    /// <summary>Of the listener for TLS-SRP, PSK and the exporter.</summary>
+    public int EnginePort { get; private set; }
+    public SrpUsers Srp { get; private set; } = null!;
+    public Func<ReadOnlyMemory<byte>, SecretBytes?>? PskOf { get; set; }
     public Func<AdmissionRequest, Decision> Decide { get; set; } = _ => new Decision.Admit("default");
     public List<AdmissionRequest> Asked { get; } = [];
     public List<string> Failures { get; } = [];
@@ -69,18 +74,40 @@ internal sealed class EstHost : IAsyncDisposable, IAdmission
 
     private async Task ServeAsync(EstServerOptions options, SslProtocols protocols)
     {
-        var context = ContextOf(await IssueAsync(CertificateProfile.TlsServer("localhost", "127.0.0.1")));
+        var identity = await IssueAsync(CertificateProfile.TlsServer("localhost", "127.0.0.1"));
+        var context = ContextOf(identity);
+        Srp = new SrpUsers(Store, new SecretBytes(RandomNumberGenerator.GetBytes(32)), () => new SystemClock().Now);
+        var engine = new TlsServerOptions
+        {
+            Identity = new TlsIdentity([.. identity.Chain.Select(c => c.ToArray())], identity.Key), ClientCertificates = Tls.ClientCertificates.Allow,
+            SrpVerifierOf = Srp.Of, PskOf = id => PskOf?.Invoke(id),
+        };
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         IReadOnlyList<Listener> listeners = [];
         builder.WebHost.UseKestrel(k => listeners = k.AddListeners(new ListenerOptions
         {
-            Name = "est", Certificate = _ => context, ClientCertificates = ClientCertificates.Allow, Protocols = protocols,
+            Name = "est", Certificate = _ => context, ClientCertificates = AspNetCore.ClientCertificates.Allow, Protocols = protocols,
+        }, new ListenerOptions
+        {
+            Name = "engine",
+            Secure = async (stream, cancel) =>
+            {
+                var tls = new TlsEngineStream(new TlsServerEngine(engine, Chance, new SystemClock().Now), stream, () => new SystemClock().Now);
+                var channel = await tls.HandshakeAsync(cancel);
+                return new SecuredChannel(tls)
+                {
+                    ClientChain = channel.PeerChain, ServerCertificate = identity.Chain[0], TlsUnique = channel.TlsUnique,
+                    TlsExporter = channel.Version == TlsVersions.Tls13 ? channel.Export(ChannelBinding.ExporterLabel, [], ChannelBinding.ExporterLength) : default,
+                    SecretName = channel.SrpUser ?? (channel.PskIdentity.IsEmpty ? null : System.Text.Encoding.UTF8.GetString(channel.PskIdentity.Span)),
+                };
+            },
         }));
         _app = builder.Build();
+        _app.MapListener("engine", [Role(Service, new EstHttpServer(Chance, options.Tolerance)), Role(new DomainService(Service), new DomainHttp())]);
         _app.MapListener("est", [Role(Service, new EstHttpServer(Chance, options.Tolerance)), Role(new DomainService(Service), new DomainHttp())]);
         await _app.StartAsync();
-        Port = listeners[0].EndPoint.Port;
+        (Port, EnginePort) = (listeners[0].EndPoint.Port, listeners[1].EndPoint.Port);
     }
 
     private HttpServiceDriver Role(IService service, IHttpServerBinding binding) => new(new ServiceDriver(service, new Actor(EstPlayers.Server, "est", "owner"), p => new Actor(p, p.Name, "owner"),

@@ -83,7 +83,11 @@ internal sealed class Identification(IRecordStore store, HttpAuthenticator http)
     {
         var identity = new ClientIdentity();
         if (label.Secrets && caller.SecretName is { } secret)
-            identity = identity with { Secret = secret };
+        {
+            // A one-time password is used up in the handshake as well.
+            var user = await store.Begin(caller).GetAsync(EstUser.Schema, EstUser.Key(secret), cancel);
+            identity = identity with { Secret = secret, User = user is { Value.OneTime: true } ? user : null };
+        }
         if (!caller.ClientChain.IsEmpty)
         {
             var (verdict, leaf) = await JudgeAsync(label, caller, cancel);
