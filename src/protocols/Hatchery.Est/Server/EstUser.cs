@@ -30,7 +30,9 @@ public sealed record EstUser(string Name, SecretBytes? HA1Sha256, SecretBytes? H
             oneTime, null, verifier?.GroupBits ?? 0, verifier?.Salt ?? default, verifier?.Verifier);
     }
 
-    public SrpVerifier? Verifier => SrpBits == 0 || SrpVerifier is null || OneTime && Used is not null ? null : new SrpVerifier(SrpBits, SrpSalt.Span, SrpVerifier);
+    /// <summary>A one-time password goes on for a day after its use: the client may have lost the answer, and gets no other one.</summary>
+    public SrpVerifier? VerifierAt(DateTimeOffset now) =>
+        SrpBits == 0 || SrpVerifier is null || OneTime && Used is { } used && now > used.AddDays(1) ? null : new SrpVerifier(SrpBits, SrpSalt.Span, SrpVerifier);
 
     internal SecretText HA1(DigestAlgorithm algorithm) => new(System.Text.Encoding.ASCII.GetString((algorithm == DigestAlgorithm.Sha256 ? HA1Sha256 : HA1Md5)!.Reveal()));
 }

@@ -20,7 +20,7 @@ public sealed class SrpUsers(IRecordStore store, SecretBytes seed, Func<Moment> 
         if (_failures.TryGetValue(user, out var failed) && failed.Until > now().Elapsed)
             return null;
         var found = store.Begin(Caller.Local("est.srp", now())).GetAsync(EstUser.Schema, EstUser.Key(user), default).AsTask().GetAwaiter().GetResult();
-        return found?.Value.Verifier ?? Nobody(user);
+        return found?.Value.VerifierAt(now().Wall ?? DateTimeOffset.MinValue) ?? Nobody(user);
     }
 
     /// <summary>A handshake began under this name and was not completed.</summary>
