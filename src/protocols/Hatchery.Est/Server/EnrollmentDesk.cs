@@ -62,7 +62,17 @@ internal sealed class EnrollmentDesk(IRecordStore store, IAdmission admission, E
                 throw EstException.Forbidden("policy", $"not admitted: {refuse.Reason}.");
             if (decision is Decision.Hold && known is not null)
                 return new(null, ((Decision.Hold)decision).AskAgain);
-            var certificate = decision is Decision.Admit admit ? await IssueAsync(unit, request, admit, keyOf(), caller, cancel) : null;
+            Certificate? certificate = null;
+            try
+            {
+                certificate = decision is Decision.Admit admit ? await IssueAsync(unit, request, admit, keyOf(), caller, cancel) : null;
+            }
+            catch (AuthorityPendingException pending)
+            {
+                if (known is not null)
+                    return new(null, pending.AskAgain);
+                decision = new Decision.Hold(pending.AskAgain);
+            }
             Remember(unit, key, known, request, certificate, caller);
             Report(unit, request, decision, certificate);
             if (user is { Value.Used: null } && certificate is not null)
