@@ -32,6 +32,8 @@ public sealed class EstDevice(EstDeviceState state, EstDeviceOptions options, Ch
 
     public EstDeviceState State { get; private set; } = state;
     public TimeSpan Deadline { get; private set; } = Moment.Never;
+    /// <summary>What the server wants in requests; null: it was not asked yet.</summary>
+    public CsrDemands? Demands => _demands;
 
     public void Start(Moment now, Moves<EstDeviceState> moves)
     {
@@ -61,7 +63,7 @@ public sealed class EstDevice(EstDeviceState state, EstDeviceOptions options, Ch
             (_waits, Deadline) = (Waits.Retry, now.Elapsed + (until - wall));
             return;
         }
-        bool needsPassword = options.Srp || options.AskPassword && !(options.Bootstrap && State.ExplicitAnchors.IsEmpty);
+        bool needsPassword = options.Srp || options.AskPassword && options.Goal is not (EstGoal.CaCerts or EstGoal.CsrAttrs) && !(options.Bootstrap && State.ExplicitAnchors.IsEmpty);
         if (needsPassword && State.Password is null && State.Chain.IsEmpty)
             AskPassword(moves);
         else
@@ -127,7 +129,7 @@ public sealed class EstDevice(EstDeviceState state, EstDeviceOptions options, Ch
         }
         else if (options.Goal == EstGoal.CaCerts)
             Done("the CA certificates were fetched", now, moves);
-        else if (options.AskPassword && State.Password is null && State.Chain.IsEmpty)
+        else if (options.AskPassword && State.Password is null && State.Chain.IsEmpty && options.Goal != EstGoal.CsrAttrs)
             AskPassword(moves);
         else if (_demands is null)
         {
@@ -174,7 +176,10 @@ public sealed class EstDevice(EstDeviceState state, EstDeviceOptions options, Ch
                     break;
                 case CsrAttrsResponse attributes when _waits == Waits.CsrAttrs:
                     _demands = Read(attributes);
-                    Next(now, moves);
+                    if (options.Goal == EstGoal.CsrAttrs)
+                        moves.End(new Outcome(true, "the CSR attributes were fetched"));
+                    else
+                        Next(now, moves);
                     break;
                 case CertificateResponse issued when _waits == Waits.Certificate:
                     Install(DeviceTrust.Issued(State, issued.Certificates, _keyAsked, now), State.PendingKey!, now, moves);

@@ -14,6 +14,8 @@ public enum EstGoal
     ServerKeyGen,
     /// <summary>The CA certificates only.</summary>
     CaCerts,
+    /// <summary>What the server wants in requests only.</summary>
+    CsrAttrs,
 }
 
 /// <summary>Who makes a Full CMC request.</summary>
