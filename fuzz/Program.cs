@@ -32,6 +32,8 @@ internal static class Program
         ["coap-stream"] = CoapTargets.Stream,
         ["coap-links"] = bytes => Declared(() => Hatchery.Coap.CoreLink.Parse(Hatchery.Coap.CoreLink.Format(Hatchery.Coap.CoreLink.Parse(bytes)))),
         ["fdo-rendezvous"] = bytes => Declared(() => RendezvousInterpreter.ForDevice(RendezvousInfo.Parse(bytes), new RendezvousAbilities(["http", "https", "tcp", "tls"]))),
+        ["est-http"] = EstTargets.Http,
+        ["est-service"] = EstTargets.Service,
         ["radius-packet"] = RadiusTargets.Packet,
         ["eap-packet"] = RadiusTargets.Eap,
         ["eapol-frame"] = RadiusTargets.Eapol,

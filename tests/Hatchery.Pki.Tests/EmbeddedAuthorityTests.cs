@@ -258,4 +258,79 @@ public sealed class EmbeddedAuthorityTests : IAsyncDisposable
         Assert.Contains("Key Compromise", openssl.Run("crl", "-in", "crl.pem", "-noout", "-text").Output, StringComparison.Ordinal);
         Assert.Null(await _authority.RevocationListAsync(At(), "ff", TimeSpan.Zero, TimeSpan.FromDays(1), Cancel));
     }
+
+    [Fact]
+    public async Task OCSP_is_answered_and_openssl_believes_it()
+    {
+        await _keeper.CreateAsync(new AuthoritySetup(), At(), Cancel);
+        SignatureKey key = SigningKeys.Generate(ECCurve.NamedCurves.nistP256);
+        var good = await Issue(_authority, key, "CN=good");
+        var bad = await Issue(_authority, key, "CN=bad");
+        var unit = _store.Begin(At());
+        Assert.True(EmbeddedAuthority.Revoke(unit, (await _authority.FindAsync(unit, bad.Certificate, Cancel))!, RevocationReason.CessationOfOperation, s_now));
+        await unit.CommitAsync(Cancel);
+        var state = await State();
+        var issuer = state.Issuer.Certificate;
+        using var openssl = new OpenSsl();
+        Put(openssl, "root.pem", state.Roots);
+        Put(openssl, "issuer.pem", issuer);
+        Put(openssl, "both.pem", state.Published);
+        Put(openssl, "good.pem", good.Certificate);
+        Put(openssl, "bad.pem", bad.Certificate);
+        var made = openssl.Run("ocsp", "-issuer", "issuer.pem", "-cert", "good.pem", "-cert", "bad.pem", "-reqout", "request.der");
+        Assert.True(made.Code == 0, made.Output);
+        var answer = await _authority.AnswerOcspAsync(openssl.GetBytes("request.der"), At(), TimeSpan.FromHours(1), Cancel);
+        openssl.Put("answer.der", answer.Span);
+        var (code, output) = openssl.Run("ocsp", "-no_nonce", "-issuer", "issuer.pem", "-cert", "good.pem", "-cert", "bad.pem", "-reqin", "request.der", "-respin", "answer.der", "-CAfile", "both.pem", "-attime", s_at,
+            "-validity_period", "999999999");
+        Assert.True(code == 0 && output.Contains("Response verify OK", StringComparison.Ordinal) && output.Contains("good.pem: good", StringComparison.Ordinal)
+            && output.Contains("bad.pem: revoked", StringComparison.Ordinal) && output.Contains("cessationOfOperation", StringComparison.Ordinal), output);
+
+        var response = OcspResponse.Parse(answer, out var error)!;
+        Assert.Null(error);
+        Assert.Equal(OcspRequest.Parse(openssl.GetBytes("request.der")).Nonce!.Value.ToArray(), response.Nonce!.Value.ToArray());
+        Assert.Equal(OcspStatus.Good, response.Verify(good.Certificate, issuer, s_now).Status);
+        Assert.Equal(RevocationReason.CessationOfOperation, response.Verify(bad.Certificate, issuer, s_now).Reason);
+        Assert.Equal("nextUpdate", Assert.Throws<PkiException>(() => response.Verify(good.Certificate, issuer, s_now.AddHours(2))).FieldName);
+        Assert.Equal("responderID", Assert.Throws<PkiException>(() => response.Verify(good.Certificate, state.Roots[0], s_now)).FieldName);
+        byte[] altered = answer.ToArray();
+        altered[^1] ^= 1;
+        Assert.Equal("signature", Assert.Throws<PkiException>(() => OcspResponse.Parse(altered, out _)!.Verify(good.Certificate, issuer, s_now)).FieldName);
+
+        // Another's certificate, and no request at all.
+        var stranger = new OcspRequest([OcspCertId.Of(state.Roots[0], new byte[] { 1 }, Oids.Sha256)], null);
+        Assert.Null(OcspResponse.Parse(await _authority.AnswerOcspAsync(stranger.Encode(), At(), TimeSpan.FromHours(1), Cancel), out error));
+        Assert.Equal(OcspError.Unauthorized, error);
+        Assert.Null(OcspResponse.Parse(await _authority.AnswerOcspAsync(new byte[] { 1, 2, 3 }, At(), TimeSpan.FromHours(1), Cancel), out error));
+        Assert.Equal(OcspError.MalformedRequest, error);
+        var never = new OcspRequest([OcspCertId.Of(issuer, new byte[] { 1 }, Oids.Sha256)], new byte[] { 9 });
+        Assert.Equal(OcspStatus.Unknown, OcspResponse.Parse(await _authority.AnswerOcspAsync(never.Encode(), At(), TimeSpan.FromHours(1), Cancel), out _)!.Responses.Single().Status);
+    }
+
+    [Fact]
+    public void A_response_of_openssl_with_a_delegated_signer_is_read()
+    {
+        var ca = CertificateAuthorityTests.Root();
+        using var openssl = new OpenSsl();
+        Assert.Equal(0, openssl.Run("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "signer.key", "-out", "signer.csr", "-subj", "/CN=responder").Code);
+        var request = Pkcs10.Parse(PemFile.Read(openssl.Get("signer.csr"), "CERTIFICATE REQUEST"));
+        var now = CertificateAuthorityTests.Now;
+        Certificate Issue(CertificateProfile profile) => Certificate.Parse(ca.Issue(request, profile, now, TimeSpan.FromDays(30), _chance));
+        var leaf = Issue(CertificateProfile.LDevId());
+        Put(openssl, "ca.pem", ca.Certificate);
+        Put(openssl, "leaf.pem", leaf);
+        openssl.Put("index.txt", $"V\t401231235959Z\t\t{leaf.SerialText.ToUpperInvariant()}\tunknown\t/CN=responder\n");
+        foreach (bool allowed in new[] { true, false })
+        {
+            Put(openssl, "signer.pem", Issue(allowed ? CertificateProfile.OcspSigner("CN=responder") : CertificateProfile.LDevId()));
+            Assert.Equal(0, openssl.Run("ocsp", "-issuer", "ca.pem", "-cert", "leaf.pem", "-reqout", "request.der").Code);
+            var made = openssl.Run("ocsp", "-index", "index.txt", "-rsigner", "signer.pem", "-rkey", "signer.key", "-CA", "ca.pem", "-reqin", "request.der", "-respout", "answer.der", "-ndays", "9000");
+            Assert.True(made.Code == 0, made.Output);
+            var response = OcspResponse.Parse(openssl.GetBytes("answer.der"), out _)!;
+            if (allowed)
+                Assert.Equal(OcspStatus.Good, response.Verify(leaf, ca.Certificate, now).Status);
+            else
+                Assert.Equal("responderID", Assert.Throws<PkiException>(() => response.Verify(leaf, ca.Certificate, now)).FieldName);
+        }
+    }
 }

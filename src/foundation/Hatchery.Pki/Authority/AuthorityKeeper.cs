@@ -197,7 +197,7 @@ public sealed class AuthorityKeeper(EmbeddedAuthority authority)
     {
         SignatureKey key = Chance.NewSigningKey(setup.IssuerCurve, "CA.issuerKey");
         var profile = CertificateProfile.Subordinate(setup.IssuerSubject);
-        var der = root.Issue(key.Public, profile.Subject!.RawData, profile, null, now, now + setup.IssuerLife, CertificateAuthority.NewSerial(Chance), Chance);
+        var der = root.Issue(key.Public, profile.Subject!.RawData, profile, [], now, now + setup.IssuerLife, CertificateAuthority.NewSerial(Chance), Chance);
         return new CertificateAuthority(key, [der]);
     }
 

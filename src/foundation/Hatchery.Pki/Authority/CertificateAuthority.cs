@@ -39,7 +39,7 @@ public sealed class CertificateAuthority
         var name = DirectoryName.FromText(subject);
         var profile = CertificateProfile.Subordinate(subject, pathLength);
         var until = life < DateTimeOffset.MaxValue - from ? from + life : CertificateProfile.NoEnd;
-        var der = Write(key, name, key.Public, name, profile.Compose(key.Public, null, false), from, until, NewSerial(chance), chance);
+        var der = Write(key, name, key.Public, name, profile.Compose(key.Public, [], false), from, until, NewSerial(chance), chance);
         return new CertificateAuthority(key, [der]);
     }
 
@@ -47,14 +47,14 @@ public sealed class CertificateAuthority
     /// <returns>DER.</returns>
     /// <exception cref="PkiException">The CA's certificate is not valid now, or the request asks for what the profile has not.</exception>
     public ReadOnlyMemory<byte> Issue(Pkcs10 request, CertificateProfile profile, DateTimeOffset now, TimeSpan life, Chance chance) =>
-        Issue(request.Key, profile.Subject?.RawData ?? request.SubjectName, profile, request, now, life < Certificate.NotAfter - now ? now + life : Certificate.NotAfter, NewSerial(chance), chance);
+        Issue(request.Key, profile.Subject?.RawData ?? request.SubjectName, profile, request.Extensions, now, life < Certificate.NotAfter - now ? now + life : Certificate.NotAfter, NewSerial(chance), chance);
 
     /// <summary>As <see cref="Issue(Pkcs10, CertificateProfile, DateTimeOffset, TimeSpan, Chance)"/>, for any key.</summary>
     /// <param name="subject">DER of a Name.</param>
-    /// <param name="request">Null: nothing is taken from a request.</param>
+    /// <param name="asked">Extensions of the request, which the profile may take.</param>
     /// <param name="until">Cut to the CA's own end; the profile of an IDevID gives <see cref="CertificateProfile.NoEnd"/>, which is not cut.</param>
     /// <param name="serial">From <see cref="NewSerial"/>.</param>
-    public ReadOnlyMemory<byte> Issue(PublicKeyInfo key, ReadOnlyMemory<byte> subject, CertificateProfile profile, Pkcs10? request, DateTimeOffset now, DateTimeOffset until,
+    public ReadOnlyMemory<byte> Issue(PublicKeyInfo key, ReadOnlyMemory<byte> subject, CertificateProfile profile, ImmutableArray<CertificateExtension> asked, DateTimeOffset now, DateTimeOffset until,
         ReadOnlyMemory<byte> serial, Chance chance)
     {
         if (now < Certificate.NotBefore || now >= Certificate.NotAfter)
@@ -62,7 +62,7 @@ public sealed class CertificateAuthority
         var from = now - s_slowClocks > Certificate.NotBefore ? now - s_slowClocks : Certificate.NotBefore;
         if (until > Certificate.NotAfter && until != CertificateProfile.NoEnd)
             until = Certificate.NotAfter;
-        var extensions = profile.Compose(key, request, emptySubject: subject.Length <= 2);
+        var extensions = profile.Compose(key, asked, emptySubject: subject.Length <= 2);
         extensions.Insert(3, _identifier);
         return Write(Key, Certificate.Subject, key, subject, extensions, from, until, serial, chance);
     }

@@ -91,40 +91,40 @@ public sealed record CertificateProfile(X500DistinguishedName? Subject, X509KeyU
     }
 
     /// <summary>The extensions of a certificate of this profile, but for the authority's key identifier.</summary>
-    /// <param name="request">Null: nothing is taken from a request.</param>
+    /// <param name="asked">By the request.</param>
     /// <exception cref="PkiException">The request asks for purposes that the profile has not.</exception>
-    internal List<CertificateExtension> Compose(PublicKeyInfo key, Pkcs10? request, bool emptySubject)
+    internal List<CertificateExtension> Compose(PublicKeyInfo key, ImmutableArray<CertificateExtension> asked, bool emptySubject)
     {
         var composed = new List<CertificateExtension>(8)
         {
             CertificateExtension.BasicConstraints(PathLength is not null, PathLength),
-            CertificateExtension.KeyUsage(Usage(request)),
+            CertificateExtension.KeyUsage(Usage(asked)),
             CertificateExtension.SubjectKeyIdentifier(key.KeyIdentifier()),
         };
-        if (AskedPurposes(request) is { IsEmpty: false } purposes)
+        if (AskedPurposes(asked) is { IsEmpty: false } purposes)
             composed.Add(CertificateExtension.ExtendedKeyUsage(purposes.AsSpan()));
         if (!AlternativeNames.IsEmpty)
             composed.Add(CertificateExtension.SubjectAltName(AlternativeNames, emptySubject));
         composed.AddRange(Extensions);
-        foreach (var asked in request?.Extensions ?? [])
-            if (Accepts.Contains(asked.Oid) && composed.All(c => c.Oid != asked.Oid) && asked.Oid is not (Oids.AuthorityKeyIdentifier or Oids.ExtendedKeyUsage))
-                composed.Add(asked.Oid == Oids.SubjectAltName ? asked with { Critical = emptySubject } : asked);
+        foreach (var extension in asked)
+            if (Accepts.Contains(extension.Oid) && composed.All(c => c.Oid != extension.Oid) && extension.Oid is not (Oids.AuthorityKeyIdentifier or Oids.ExtendedKeyUsage))
+                composed.Add(extension.Oid == Oids.SubjectAltName ? extension with { Critical = emptySubject } : extension);
         return composed;
     }
 
-    private X509KeyUsageFlags Usage(Pkcs10? request)
+    private X509KeyUsageFlags Usage(ImmutableArray<CertificateExtension> asked)
     {
-        if (!Accepts.Contains(Oids.KeyUsage) || request?.FindExtension(Oids.KeyUsage) is not { } asked)
+        if (!Accepts.Contains(Oids.KeyUsage) || asked.FirstOrDefault(e => e.Oid == Oids.KeyUsage) is not { } extension)
             return KeyUsage;
-        var usage = asked.Read("keyUsage", Certificate.ReadUsage) & KeyUsage;
+        var usage = extension.Read("keyUsage", Certificate.ReadUsage) & KeyUsage;
         return usage != 0 ? usage : throw new PkiException("keyUsage", $"the request asks for none of the uses of the profile: {KeyUsage}.");
     }
 
-    private ImmutableArray<string> AskedPurposes(Pkcs10? request)
+    private ImmutableArray<string> AskedPurposes(ImmutableArray<CertificateExtension> asked)
     {
-        if (!Accepts.Contains(Oids.ExtendedKeyUsage) || request?.FindExtension(Oids.ExtendedKeyUsage) is not { } asked)
+        if (!Accepts.Contains(Oids.ExtendedKeyUsage) || asked.FirstOrDefault(e => e.Oid == Oids.ExtendedKeyUsage) is not { } extension)
             return Purposes;
-        var purposes = asked.Read("extendedKeyUsage", Certificate.ReadPurposes);
+        var purposes = extension.Read("extendedKeyUsage", Certificate.ReadPurposes);
         return purposes.All(Purposes.Contains) ? purposes : throw new PkiException("extendedKeyUsage", $"the profile's purposes are {string.Join(", ", Purposes)}.");
     }
 }

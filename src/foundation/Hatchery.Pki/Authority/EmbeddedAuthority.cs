@@ -76,14 +76,21 @@ public sealed class EmbeddedAuthority(IRecordStore store, string name, Chance ch
     /// <param name="device">"kind:value"; null: unknown.</param>
     /// <exception cref="PkiException">The request asks for what the profile has not.</exception>
     /// <remarks>A commit that fails with <see cref="ConflictException"/> on "pki.issued" drew a serial number that exists: run again.</remarks>
-    public async ValueTask<IssuedCertificate> IssueAsync(IUnitOfWork unit, PublicKeyInfo key, Pkcs10 request, CertificateProfile profile, string profileName, string? device,
-        DateTimeOffset now, DateTimeOffset until, CancellationToken cancel)
+    public ValueTask<IssuedCertificate> IssueAsync(IUnitOfWork unit, PublicKeyInfo key, Pkcs10 request, CertificateProfile profile, string profileName, string? device,
+        DateTimeOffset now, DateTimeOffset until, CancellationToken cancel) =>
+        IssueAsync(unit, key, profile.Subject?.RawData ?? request.SubjectName, request.Extensions, profile, profileName, device, now, until, cancel);
+
+    /// <inheritdoc cref="IssueAsync(IUnitOfWork, PublicKeyInfo, Pkcs10, CertificateProfile, string, string?, DateTimeOffset, DateTimeOffset, CancellationToken)"/>
+    /// <param name="subject">DER of a Name.</param>
+    /// <param name="asked">Extensions of the request, which the profile may take.</param>
+    public async ValueTask<IssuedCertificate> IssueAsync(IUnitOfWork unit, PublicKeyInfo key, ReadOnlyMemory<byte> subject, ImmutableArray<CertificateExtension> asked,
+        CertificateProfile profile, string profileName, string? device, DateTimeOffset now, DateTimeOffset until, CancellationToken cancel)
     {
         var issuer = (await StateAsync(unit, cancel)).Issuer;
         var serial = CertificateAuthority.NewSerial(chance);
         if (locations is not null)
             profile = profile with { Extensions = profile.Extensions.AddRange(locations.Extensions) };
-        var der = issuer.Issue(key, profile.Subject?.RawData ?? request.SubjectName, profile, request, now, until, serial, chance);
+        var der = issuer.Issue(key, subject, profile, asked, now, until, serial, chance);
         string id = AuthorityState.IdOf(issuer.Certificate);
         var issued = new IssuedCertificate(name, id, der, device, profileName, now, Certificate.Parse(der).NotAfter, null, default, null);
         unit.Insert(IssuedCertificate.Schema, IssuedCertificate.KeyOf(id, serial.Span), issued);
@@ -153,6 +160,37 @@ public sealed class EmbeddedAuthority(IRecordStore store, string name, Chance ch
                 // Another process made one: take that.
             }
         }
+    }
+
+    /// <summary>Answers an OCSP request from the records, signed by the issuer of the certificates asked about.</summary>
+    /// <param name="life">From thisUpdate to nextUpdate.</param>
+    /// <returns>DER; of what this authority did not issue it says "unknown", or "unauthorized" where it issued none of them.</returns>
+    public async ValueTask<ReadOnlyMemory<byte>> AnswerOcspAsync(ReadOnlyMemory<byte> request, Caller caller, TimeSpan life, CancellationToken cancel)
+    {
+        OcspRequest asked;
+        try
+        {
+            asked = OcspRequest.Parse(request);
+        }
+        catch (PkiException)
+        {
+            return OcspResponse.Make(OcspError.MalformedRequest);
+        }
+        var unit = store.Begin(caller);
+        var state = await StateAsync(unit, cancel);
+        CertificateAuthority? signer = null;
+        var singles = new List<OcspSingle>();
+        foreach (var id in asked.Certificates)
+        {
+            var issuer = state.Issuers.Values.FirstOrDefault(i => id.IsOf(i.Certificate));
+            signer ??= issuer;
+            // One key signs all: what another issued is not for it to say.
+            var found = issuer is null || issuer != signer ? null
+                : await unit.GetAsync(IssuedCertificate.Schema, IssuedCertificate.KeyOf(AuthorityState.IdOf(issuer.Certificate), id.SerialNumber.Span), cancel);
+            var status = found is null ? OcspStatus.Unknown : found.Value.Revoked is null ? OcspStatus.Good : OcspStatus.Revoked;
+            singles.Add(new(id, status, caller.Wall, caller.Wall + life, found?.Value.Revoked, found?.Value.Reason ?? default));
+        }
+        return signer is null ? OcspResponse.Make(OcspError.Unauthorized) : OcspResponse.Make(singles, signer.Key, [], caller.Wall, asked.Nonce, chance);
     }
 
     private static async ValueTask<List<RevokedEntry>> EntriesAsync(IUnitOfWork unit, string id, DateTimeOffset now, CancellationToken cancel)

@@ -99,6 +99,9 @@ public sealed class SignedData
         throw new PkiException("signerInfos", Signers.IsEmpty ? "nobody signed." : "the certificate of no signer is there.");
     }
 
+    /// <summary>Whether the certificate of a signer is here.</summary>
+    internal bool HasSigner => ReadCertificates() is var certificates && Signers.Any(s => certificates.Any(s.IsBy));
+
     /// <summary>For a signer without a certificate, such as one who signs with the key that is to be certified.</summary>
     /// <exception cref="PkiException">No signer, or a wrong signature.</exception>
     public void VerifySignature(PublicKeyInfo key)
