@@ -168,7 +168,7 @@ internal sealed class TicketKeys : IDisposable
             while (!reader.IsEmpty)
                 chain.Add(reader.Vector24("certificate").ToArray());
             var peer = form == 0 ? null : new DtlsPeerCredential { Chain = chain.ToImmutable(), PublicKey = key };
-            return new(suite, master, extended, hasIdentity ? identity : null, peer, hasName ? name : null, at);
+            return new(suite, master, extended, hasIdentity ? identity : default(ReadOnlyMemory<byte>?), peer, hasName ? name : null, at);
         }
         catch (DtlsException)
         {
