@@ -185,6 +185,12 @@ public sealed class EstDevice(EstDeviceState state, EstDeviceOptions options, Ch
                     Confirmed(now, moves);
                     break;
                 case ServiceAccept or RefusedResponse when _waits == Waits.Confirmation:
+                    if (!State.PreviousChain.IsEmpty)
+                    {
+                        // The old one still works, and renews once more later.
+                        State = State with { Key = State.PreviousKey, Chain = State.PreviousChain, Confirmed = true, PreviousKey = null, PreviousChain = [] };
+                        moves.Save(State);
+                    }
                     moves.End(new Outcome(false, "The certificate that was issued is not accepted."));
                     break;
                 case CaCertsResponse ca when _waits == Waits.CaCerts:
