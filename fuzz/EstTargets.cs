@@ -54,7 +54,10 @@ internal static class EstTargets
         var device = maker.Issue(csr, CertificateProfile.Device("1"), now.Wall.Value, TimeSpan.FromDays(100), s_chance);
         var label = new EstLabel
         {
-            Authority = new EmbeddedEstAuthority(authority), Implicit = new TrustStore([maker.Certificate]), Names = EstNames.AsRequested, KeyGeneration = new KeyGenerationOptions(),
+            Authority = new EmbeddedEstAuthority(authority),
+            Implicit = new TrustStore([maker.Certificate]),
+            Names = EstNames.AsRequested,
+            KeyGeneration = new KeyGenerationOptions(),
             FullCmc = new CmcOptions { Signer = key, SignerChain = maker.Chain, SecretOf = _ => new SecretText("secret") },
         };
         var service = new EstService(store, new Everybody(), s_chance, new EstServerOptions { Labels = new Dictionary<string, EstLabel> { [""] = label }.ToFrozenDictionary(), NonceKey = new SecretBytes(new byte[32]) });

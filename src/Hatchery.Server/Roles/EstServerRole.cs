@@ -193,8 +193,9 @@ internal static class EstLabels
                 "anycontenttype" => tolerance with { AnyContentType = true },
                 "sha1requests" => tolerance with { Sha1Requests = true },
                 "pkcs1keys" => tolerance with { Pkcs1Keys = true },
+                "libestclients" => tolerance with { LibestClients = true },
                 "openmultipart" => tolerance with { OpenMultipart = true },
-                _ => throw new ConfigurationFault(path, $"{name} is none of pem, rawDer, anyContentType, sha1Requests, pkcs1Keys, openMultipart."),
+                _ => throw new ConfigurationFault(path, $"{name} is none of pem, rawDer, anyContentType, sha1Requests, pkcs1Keys, openMultipart, libestClients."),
             };
         return tolerance;
     }

@@ -7,7 +7,7 @@ public sealed record EstTolerance
     public static EstTolerance Strict { get; } = new();
 
     /// <summary>Everything below.</summary>
-    public static EstTolerance All { get; } = new() { Pem = true, RawDer = true, Pkcs1Keys = true, AnyContentType = true, OpenMultipart = true, Sha1Requests = true };
+    public static EstTolerance All { get; } = new() { Pem = true, RawDer = true, Pkcs1Keys = true, AnyContentType = true, OpenMultipart = true, Sha1Requests = true, LibestClients = true };
 
     /// <summary>Server: a PEM envelope around a request, which people post by mistake.</summary>
     public bool Pem { get; init; }
@@ -19,6 +19,9 @@ public sealed record EstTolerance
     public bool AnyContentType { get; init; }
     /// <summary>Client: multipart/mixed without its closing delimiter.</summary>
     public bool OpenMultipart { get; init; }
+    /// <summary>Server: libest's client, known by its User-Agent, reads base64 only in lines of less than 1024 characters, which strongSwan's does not read at all, and gives up at a
+    /// Digest challenge with another hash than MD5.</summary>
+    public bool LibestClients { get; init; }
     /// <summary>Server: requests signed over SHA-1.</summary>
     public bool Sha1Requests { get; init; }
 }

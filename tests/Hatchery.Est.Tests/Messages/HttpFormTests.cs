@@ -96,6 +96,22 @@ public sealed class HttpFormTests
         Assert.Equal("3", server.Encode(new Reply(all[2]), request).Header("Retry-After"));
     }
 
+    [Fact]
+    public void Libests_client_gets_lines_and_no_challenge_that_it_gives_up_at_and_only_where_that_is_tolerated()
+    {
+        var certificates = new CertificateResponse(EstOperation.SimpleEnroll, s_csr);
+        var challenge = new RefusedResponse(EstOperation.SimpleEnroll, 401, "who?") { Challenges = ["Digest realm=\"r\", algorithm=SHA-256, nonce=\"n\"", "Digest realm=\"r\", algorithm=MD5, nonce=\"n\""] };
+        foreach (var (agent, tolerance, wrapped) in new[] { ("libest 3.2.0p", EstTolerance.All, true), ("libest 3.2.0p", EstTolerance.Strict, false), ("curl/7.88", EstTolerance.All, false) })
+        {
+            var server = new EstHttpServer(s_chance, tolerance);
+            var request = new PlainHttpRequest("POST", "/.well-known/est/simpleenroll", [new("User-Agent", agent)], default);
+            string body = Encoding.ASCII.GetString(server.Encode(new Reply(certificates), request).Body.Span);
+            Assert.Equal(wrapped, body.Split('\n').All(l => l.Length <= 64));
+            Assert.Equal(Base64, body.Replace("\n", "", StringComparison.Ordinal));
+            Assert.Equal(wrapped ? 1 : 2, server.Encode(new Reply(challenge), request).Headers.Count(h => h.Key == "WWW-Authenticate"));
+        }
+    }
+
     [Theory]
     [InlineData("Digest realm=\"a, b\", qop=\"auth,auth-int\", nonce=\"n\", algorithm=MD5, Basic realm=\"b\"", "digest,basic")]
     [InlineData("Basic realm=x, Digest realm=\"r\",nonce=\"1\",algorithm=SHA-256", "digest,basic")]

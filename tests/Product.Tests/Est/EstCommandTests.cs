@@ -22,6 +22,7 @@ public sealed class EstCommandTests
         s["listeners:srp:port"] = "0";
         s["listeners:srp:carrier"] = "https";
         s["listeners:srp:tls"] = "engine";
+        s["listeners:srp:certificate"] = "server";
         s["certificates:server:authority"] = "est";
         s["certificates:server:hosts:0"] = "localhost";
         s["roles:est.server:secretListener"] = "srp";

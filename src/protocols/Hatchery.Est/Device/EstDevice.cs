@@ -19,7 +19,7 @@ public sealed class EstDevice(EstDeviceState state, EstDeviceOptions options, Ch
     private string _host = "", _label = "";
     private int _port;
     private string? _identity;
-    private bool _authorized, _haveAnchors, _confirming, _renewing;
+    private bool _authorized, _haveAnchors, _confirming, _renewing, _rebound;
     private TrustSource _source;
     private ReadOnlyMemory<byte> _binding;
     private string? _boundTo;
@@ -74,9 +74,25 @@ public sealed class EstDevice(EstDeviceState state, EstDeviceOptions options, Ch
 
     private void Connect(Moment now, Moves<EstDeviceState> moves)
     {
+        (_challenged, _challenge, _rebound) = (0, null, false);
+        Open(now, moves);
+    }
+
+    /// <summary>Some servers close the connection behind their challenge, which the carrier makes anew: what was signed for the old one is worth nothing. Once more, with
+    /// the answer to the challenge from the start.</summary>
+    private bool Rebinds(Moment now, Moves<EstDeviceState> moves)
+    {
+        if (_waits != Waits.Certificate || _boundTo is null || _boundTo == ChannelBinding.Password(_binding) || _rebound)
+            return false;
+        _rebound = true;
+        Open(now, moves);
+        return true;
+    }
+
+    private void Open(Moment now, Moves<EstDeviceState> moves)
+    {
         Deadline = Moment.Never;
-        (_authorized, _challenged, _boundTo) = (false, 0, null);
-        (_binding, _challenge) = (default, null);
+        (_authorized, _boundTo, _binding) = (false, null, default);
         bool usable = !State.Chain.IsEmpty && (now.Wall is not { } wall || Certificate.Parse(State.Chain[0]).NotAfter > wall);
         _identity = usable ? EstDeviceState.CertificateItem : !State.IdentityChain.IsEmpty ? EstDeviceState.IdentityItem : null;
         ChannelSecurity security = options.Psk is not null ? options.Psk
@@ -169,6 +185,12 @@ public sealed class EstDevice(EstDeviceState state, EstDeviceOptions options, Ch
                     Confirmed(now, moves);
                     break;
                 case ServiceAccept or RefusedResponse when _waits == Waits.Confirmation:
+                    if (!State.PreviousChain.IsEmpty)
+                    {
+                        // The old one still works, and renews once more later.
+                        State = State with { Key = State.PreviousKey, Chain = State.PreviousChain, Confirmed = true, PreviousKey = null, PreviousChain = [] };
+                        moves.Save(State);
+                    }
                     moves.End(new Outcome(false, "The certificate that was issued is not accepted."));
                     break;
                 case CaCertsResponse ca when _waits == Waits.CaCerts:
@@ -196,6 +218,8 @@ public sealed class EstDevice(EstDeviceState state, EstDeviceOptions options, Ch
                 case PendingResponse pending:
                     Wait(pending, now, moves);
                     break;
+                case RefusedResponse { Status: 401 } when _challenged > 0 && Rebinds(now, moves):
+                    break;
                 case RefusedResponse { Status: 401 } refused:
                     Challenged(refused, now, moves);
                     break;
@@ -203,9 +227,7 @@ public sealed class EstDevice(EstDeviceState state, EstDeviceOptions options, Ch
                     _demands = CsrDemands.None;
                     Next(now, moves);
                     break;
-                case RefusedResponse { Status: 403 } when _waits == Waits.Certificate && _boundTo is not null && _boundTo != ChannelBinding.Password(_binding):
-                    // The connection was made anew between the signature and the request.
-                    Request(now, moves);
+                case RefusedResponse { Status: 403 } when Rebinds(now, moves):
                     break;
                 case RefusedResponse refused:
                     moves.End(new Outcome(false, $"The server answers {refused.Status}{(refused.Text.Length > 0 ? ": " + refused.Text : "")}", refused.StatusText));

@@ -89,16 +89,17 @@ internal sealed class HttpAuthenticator(IRecordStore store, EstServerOptions opt
         BinaryPrimitives.WriteInt64BigEndian(nonce, now.ToUnixTimeSeconds());
         chance.Fill(nonce.AsSpan(8, 16), "Digest.nonce");
         HMACSHA256.HashData(options.NonceKey.Reveal(), nonce.AsSpan(0, 24)).AsSpan(0, 16).CopyTo(nonce.AsSpan(24));
-        return Convert.ToHexStringLower(nonce);
+        // 54 characters: libest keeps 64.
+        return System.Buffers.Text.Base64Url.EncodeToString(nonce);
     }
 
     private bool IsFresh(string text, Caller caller)
     {
-        if (text.Length != 80 || text.AsSpan().ContainsAnyExcept("0123456789abcdef"))
+        Span<byte> nonce = stackalloc byte[40];
+        if (text.Length != 54 || !System.Buffers.Text.Base64Url.TryDecodeFromChars(text, nonce, out int length) || length != nonce.Length)
             return false;
-        byte[] nonce = Convert.FromHexString(text);
-        var mac = HMACSHA256.HashData(options.NonceKey.Reveal(), nonce.AsSpan(0, 24)).AsSpan(0, 16);
-        if (!CryptographicOperations.FixedTimeEquals(mac, nonce.AsSpan(24)))
+        var mac = HMACSHA256.HashData(options.NonceKey.Reveal(), nonce[..24]).AsSpan(0, 16);
+        if (!CryptographicOperations.FixedTimeEquals(mac, nonce[24..]))
             return false;
         long age = caller.Wall.ToUnixTimeSeconds() - BinaryPrimitives.ReadInt64BigEndian(nonce);
         return age >= -5 && age <= (long)s_nonceLife.TotalSeconds;

@@ -41,7 +41,23 @@ public sealed class EstHttpServer(Chance boundaries, EstTolerance? tolerance = n
         return EstBody.Decode(request.Body, operation == EstOperation.FullCmc ? "CMC request" : "PKCS#10", _tolerance);
     }
 
-    public PlainHttpResponse Encode(Reply reply, PlainHttpRequest request) => reply.Message switch
+    public PlainHttpResponse Encode(Reply reply, PlainHttpRequest request)
+    {
+        var response = Encode(reply.Message, request);
+        return _tolerance.LibestClients && request.Header("User-Agent") is { } agent && agent.StartsWith("libest", StringComparison.Ordinal) ? ForLibest(response) : response;
+    }
+
+    /// <summary>Lines of 64 characters; no challenge but MD5 and Basic.</summary>
+    private static PlainHttpResponse ForLibest(PlainHttpResponse response)
+    {
+        if (response.Status == 401)
+            return response with { Headers = [.. response.Headers.Where(h => h.Key != "WWW-Authenticate" || !h.Value.Contains("SHA-256", StringComparison.Ordinal))] };
+        if (response.Header("Content-Transfer-Encoding") is null)
+            return response;
+        return response with { Body = Encoding.ASCII.GetBytes(string.Concat(Encoding.ASCII.GetString(response.Body.Span).Chunk(64).Select(line => new string(line) + "\n"))) };
+    }
+
+    private PlainHttpResponse Encode(IMessage? message, PlainHttpRequest request) => message switch
     {
         CaCertsResponse ca => CaCerts(ca, request),
         CertificateResponse issued => Base64(200, MediaTypes.CertsOnly, issued.Certificates.Span),
