@@ -29,6 +29,7 @@ internal static class Program
             }
         },
         ["fdo-rendezvous"] = bytes => Declared(() => RendezvousInterpreter.ForDevice(RendezvousInfo.Parse(bytes), new RendezvousAbilities(["http", "https", "tcp", "tls"]))),
+        ["dtls-engine"] = DtlsTarget.Run,
     };
 
     public static int Main(string[] args)
