@@ -99,8 +99,9 @@ public sealed class GnuTlsTests : IDisposable
     public async Task Its_client_and_our_server_with_every_suite()
     {
         using var patience = Peer.Patience();
-        // Its client takes seconds from its handshake to its first line: all at once.
-        await Task.WhenAll(s_suites.Select(async s =>
+        // Its client (3.7.9) ends in a segmentation fault after an ECDHE-PSK handshake, with its own server too; the other role covers that suite. It takes seconds from its
+        // handshake to its first line: all at once.
+        await Task.WhenAll(s_suites.Where(s => s.Suite != DtlsCipherSuite.EcdhePskAes128CbcSha256).Select(async s =>
         {
             using var udp = new OnUdp();
             udp.Serve(PairTests.For(s.Suite).Server);
