@@ -7,5 +7,6 @@ return args switch
     ["fdo-to2-server", .. var rest] => await To2Server.RunAsync(rest),
     ["fdo-to2-devices", .. var rest] => await To2Devices.RunAsync(rest),
     ["dtls-figures", .. var rest] => Hatchery.Bench.Dtls.DtlsFigures.Run(rest),
+    ["radius", .. var rest] => await Hatchery.Bench.Radius.RadiusLoad.RunAsync(rest),
     _ => BenchmarkDotNet.Running.BenchmarkSwitcher.FromAssembly(System.Reflection.Assembly.GetExecutingAssembly()).Run(args).Any() ? 0 : 1,
 };

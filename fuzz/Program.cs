@@ -30,6 +30,9 @@ internal static class Program
         },
         ["fdo-rendezvous"] = bytes => Declared(() => RendezvousInterpreter.ForDevice(RendezvousInfo.Parse(bytes), new RendezvousAbilities(["http", "https", "tcp", "tls"]))),
         ["dtls-engine"] = DtlsTarget.Run,
+        ["radius-packet"] = RadiusTargets.Packet,
+        ["eap-packet"] = RadiusTargets.Eap,
+        ["eapol-frame"] = RadiusTargets.Eapol,
     };
 
     public static int Main(string[] args)
@@ -49,7 +52,7 @@ internal static class Program
         return 0;
     }
 
-    private static void Declared(Action parse)
+    internal static void Declared(Action parse)
     {
         try
         {
