@@ -151,7 +151,7 @@ public sealed class GnuTlsTests : IDisposable
     {
         var server = Raw("server");
         int port = OnUdp.FreePort();
-        using var peer = await ServerAsync(port, RawKeys, cancel, "--rawpkkeyfile", server.Private, "--rawpkfile", server.Public, "--require-client-cert", "--disable-client-cert");
+        using var peer = await ServerAsync(port, RawKeys, cancel, "--rawpkkeyfile", server.Private, "--rawpkfile", server.Public, "--require-client-cert");
         using var udp = new OnUdp();
         using var key = SigningKeys.Generate(ECCurve.NamedCurves.nistP256);
         udp.Connect(new DtlsClientOptions
