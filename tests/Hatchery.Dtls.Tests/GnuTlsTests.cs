@@ -120,7 +120,10 @@ public sealed class GnuTlsTests : IDisposable
         using var udp = new OnUdp();
         udp.Serve(new DtlsServerOptions
         {
-            Identity = DtlsIdentity.FromRawKey(key), AcceptRawKeys = true, ClientCertificates = DtlsClientCertificates.Require, Trust = DtlsTrusts.Keys(client.Spki),
+            Identity = DtlsIdentity.FromRawKey(key),
+            AcceptRawKeys = true,
+            ClientCertificates = DtlsClientCertificates.Require,
+            Trust = DtlsTrusts.Keys(client.Spki),
         });
         using var peer = Client(udp.Port, RawKeys, "--rawpkkeyfile", client.Private, "--rawpkfile", client.Public);
         await TalkAsync(udp, peer, patience.Token);
@@ -156,7 +159,11 @@ public sealed class GnuTlsTests : IDisposable
         using var key = SigningKeys.Generate(ECCurve.NamedCurves.nistP256);
         udp.Connect(new DtlsClientOptions
         {
-            Identity = DtlsIdentity.FromRawKey(key), AcceptRawKeys = true, AcceptCertificates = false, Trust = DtlsTrusts.Keys(server.Spki), Suites = [DtlsCipherSuite.EcdheEcdsaAes128Ccm8],
+            Identity = DtlsIdentity.FromRawKey(key),
+            AcceptRawKeys = true,
+            AcceptCertificates = false,
+            Trust = DtlsTrusts.Keys(server.Spki),
+            Suites = [DtlsCipherSuite.EcdheEcdsaAes128Ccm8],
         }, port);
         await EchoAsync(udp, cancel);
         Assert.True(udp.Connection.Peer!.IsRawKey);
