@@ -34,6 +34,7 @@ internal static class Program
         ["fdo-rendezvous"] = bytes => Declared(() => RendezvousInterpreter.ForDevice(RendezvousInfo.Parse(bytes), new RendezvousAbilities(["http", "https", "tcp", "tls"]))),
         ["est-http"] = EstTargets.Http,
         ["est-service"] = EstTargets.Service,
+        ["dtls-engine"] = DtlsTarget.Run,
         ["radius-packet"] = RadiusTargets.Packet,
         ["eap-packet"] = RadiusTargets.Eap,
         ["eapol-frame"] = RadiusTargets.Eapol,

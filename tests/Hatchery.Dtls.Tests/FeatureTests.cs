@@ -76,12 +76,16 @@ public sealed class FeatureTests
         var (clientKey, serverKey) = (SigningKeys.Generate(ECCurve.NamedCurves.nistP256), SigningKeys.Generate(ECCurve.NamedCurves.nistP256));
         var client = new DtlsClientOptions
         {
-            Identity = DtlsIdentity.FromRawKey(clientKey), AcceptRawKeys = true, AcceptCertificates = false,
+            Identity = DtlsIdentity.FromRawKey(clientKey),
+            AcceptRawKeys = true,
+            AcceptCertificates = false,
             Trust = DtlsTrusts.Keys(serverKey.ExportSubjectPublicKeyInfo()),
         };
         var server = new DtlsServerOptions
         {
-            Identity = DtlsIdentity.FromRawKey(serverKey), AcceptRawKeys = true, ClientCertificates = DtlsClientCertificates.Require,
+            Identity = DtlsIdentity.FromRawKey(serverKey),
+            AcceptRawKeys = true,
+            ClientCertificates = DtlsClientCertificates.Require,
             Trust = DtlsTrusts.Keys(clientKey.ExportSubjectPublicKeyInfo()),
         };
         using var pair = new Pair(server);
@@ -255,7 +259,10 @@ public sealed class FeatureTests
         var (_, key, certificate) = TestPki.Leaf("server.example");
         var server = new DtlsServerOptions
         {
-            AskPsk = true, AskTrust = true, Identity = DtlsIdentity.FromChain([certificate.RawData], null), ClientCertificates = DtlsClientCertificates.Require,
+            AskPsk = true,
+            AskTrust = true,
+            Identity = DtlsIdentity.FromChain([certificate.RawData], null),
+            ClientCertificates = DtlsClientCertificates.Require,
         };
         DtlsAnswer Answer(DtlsQuestion question, ECDsa signer) => question switch
         {

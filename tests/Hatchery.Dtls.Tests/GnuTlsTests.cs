@@ -35,7 +35,7 @@ public sealed class GnuTlsTests : IDisposable
         if (Environment.GetEnvironmentVariable(Inside) == "1")
             return true;
         string self = typeof(GnuTlsTests).Assembly.Location;
-        using var inside = new Peer("unshare", "-r", "-n", "sh", "-c", "ip link set lo up && exec dotnet \"$0\" -noColor -method \"$1\"", self, $"{typeof(GnuTlsTests).FullName}.{method}");
+        using var inside = new Peer("unshare", "-r", "-n", "sh", "-c", "ip link set lo up && HATCHERY_DTLS_INSIDE=1 exec dotnet \"$0\" -noColor -method \"$1\"", self, $"{typeof(GnuTlsTests).FullName}.{method}");
         Assert.True(await inside.EndAsync(cancel) == 0, inside.Output);
         Assert.Contains("Total: 1, Errors: 0, Failed: 0", inside.Output);
         return false;
@@ -99,14 +99,16 @@ public sealed class GnuTlsTests : IDisposable
     public async Task Its_client_and_our_server_with_every_suite()
     {
         using var patience = Peer.Patience();
-        foreach (var (suite, priority) in s_suites)
+        // Its client (3.7.9) ends in a segmentation fault after an ECDHE-PSK handshake, with its own server too; the other role covers that suite. It takes seconds from its
+        // handshake to its first line: all at once.
+        await Task.WhenAll(s_suites.Where(s => s.Suite != DtlsCipherSuite.EcdhePskAes128CbcSha256).Select(async s =>
         {
             using var udp = new OnUdp();
-            udp.Serve(PairTests.For(suite).Server);
-            using var peer = Client(udp.Port, priority, SuiteInfo.Find((int)suite)!.HasPsk ? ["--pskusername", "Client_identity", "--pskkey", "00112233445566778899aabbccddeeff"] : []);
+            udp.Serve(PairTests.For(s.Suite).Server);
+            using var peer = Client(udp.Port, s.Priority, SuiteInfo.Find((int)s.Suite)!.HasPsk ? ["--pskusername", "Client_identity", "--pskkey", "00112233445566778899aabbccddeeff"] : []);
             await TalkAsync(udp, peer, patience.Token);
-            Assert.Equal(suite, udp.Connection.Suite);
-        }
+            Assert.Equal(s.Suite, udp.Connection.Suite);
+        }));
     }
 
     [Fact]
@@ -118,7 +120,10 @@ public sealed class GnuTlsTests : IDisposable
         using var udp = new OnUdp();
         udp.Serve(new DtlsServerOptions
         {
-            Identity = DtlsIdentity.FromRawKey(key), AcceptRawKeys = true, ClientCertificates = DtlsClientCertificates.Require, Trust = DtlsTrusts.Keys(client.Spki),
+            Identity = DtlsIdentity.FromRawKey(key),
+            AcceptRawKeys = true,
+            ClientCertificates = DtlsClientCertificates.Require,
+            Trust = DtlsTrusts.Keys(client.Spki),
         });
         using var peer = Client(udp.Port, RawKeys, "--rawpkkeyfile", client.Private, "--rawpkfile", client.Public);
         await TalkAsync(udp, peer, patience.Token);
@@ -132,15 +137,16 @@ public sealed class GnuTlsTests : IDisposable
         if (!await IsInsideAsync(nameof(Our_client_and_its_server), patience.Token))
             return;
         var (certificate, key) = Pem("server.example");
-        foreach (var (suite, priority) in s_suites)
+        string psk = PskFile();
+        await Task.WhenAll(s_suites.Select(async s =>
         {
             int port = OnUdp.FreePort();
-            using var peer = await ServerAsync(port, priority, patience.Token, SuiteInfo.Find((int)suite)!.HasPsk ? ["--pskpasswd", PskFile()] : ["--x509certfile", certificate, "--x509keyfile", key]);
+            using var peer = await ServerAsync(port, s.Priority, patience.Token, SuiteInfo.Find((int)s.Suite)!.HasPsk ? ["--pskpasswd", psk] : ["--x509certfile", certificate, "--x509keyfile", key]);
             using var udp = new OnUdp();
-            udp.Connect(PairTests.For(suite).Client, port);
+            udp.Connect(PairTests.For(s.Suite).Client, port);
             await EchoAsync(udp, patience.Token);
-            Assert.Equal(suite, udp.Connection.Suite);
-        }
+            Assert.Equal(s.Suite, udp.Connection.Suite);
+        }));
         await RawKeysAsync(patience.Token);
     }
 
@@ -148,12 +154,16 @@ public sealed class GnuTlsTests : IDisposable
     {
         var server = Raw("server");
         int port = OnUdp.FreePort();
-        using var peer = await ServerAsync(port, RawKeys, cancel, "--rawpkkeyfile", server.Private, "--rawpkfile", server.Public, "--require-client-cert", "--disable-client-cert");
+        using var peer = await ServerAsync(port, RawKeys, cancel, "--rawpkkeyfile", server.Private, "--rawpkfile", server.Public, "--require-client-cert");
         using var udp = new OnUdp();
         using var key = SigningKeys.Generate(ECCurve.NamedCurves.nistP256);
         udp.Connect(new DtlsClientOptions
         {
-            Identity = DtlsIdentity.FromRawKey(key), AcceptRawKeys = true, AcceptCertificates = false, Trust = DtlsTrusts.Keys(server.Spki), Suites = [DtlsCipherSuite.EcdheEcdsaAes128Ccm8],
+            Identity = DtlsIdentity.FromRawKey(key),
+            AcceptRawKeys = true,
+            AcceptCertificates = false,
+            Trust = DtlsTrusts.Keys(server.Spki),
+            Suites = [DtlsCipherSuite.EcdheEcdsaAes128Ccm8],
         }, port);
         await EchoAsync(udp, cancel);
         Assert.True(udp.Connection.Peer!.IsRawKey);

@@ -86,7 +86,7 @@ internal sealed class Peer : IDisposable
     public static CancellationTokenSource Patience()
     {
         var source = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        source.CancelAfter(TimeSpan.FromSeconds(30));
+        source.CancelAfter(TimeSpan.FromSeconds(Environment.GetEnvironmentVariable("HATCHERY_DTLS_INSIDE") == "1" ? 20 : 60));
         return source;
     }
 }

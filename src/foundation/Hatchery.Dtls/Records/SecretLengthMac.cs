@@ -6,7 +6,7 @@ using System.Security.Cryptography;
 namespace Hatchery.Dtls;
 
 /// <summary>HMAC-SHA256 over a message whose length is a secret: time and memory accesses depend on the longest and shortest possible length only (Lucky 13;
-/// docs/decisions/0010-dtls.md). That needs the compression function itself, which the platform does not offer.</summary>
+/// docs/decisions/0011-dtls.md). That needs the compression function itself, which the platform does not offer.</summary>
 internal sealed class SecretLengthMac
 {
     public const int Length = 32;
