@@ -86,15 +86,40 @@ public sealed class SqliteStoreTests : StoreTests
     public async Task Migrations_are_applied_in_order_once_and_a_newer_database_is_refused()
     {
         await Store.DisposeAsync();
-        var steps = Migration.All("Sqlite").Append(new Migration(2, "CREATE TABLE later (x INTEGER)")).ToList();
+        var all = Migration.All("Sqlite");
+        var steps = all.Append(new Migration(all.Count + 1, "CREATE TABLE later (x INTEGER)")).ToList();
         await SqliteBackend.Open(Path, Clock, steps).DisposeAsync();
         await SqliteBackend.Open(Path, Clock, steps).DisposeAsync();
-        Assert.Equal("1,2", Sql("SELECT group_concat(number) FROM schema_migrations"));
+        Assert.Equal(string.Join(',', Enumerable.Range(1, steps.Count)), Sql("SELECT group_concat(number) FROM schema_migrations"));
         var refused = await Assert.ThrowsAsync<StorageException>(async () => await SqliteBackend.OpenAsync(Path, Clock));
         Assert.Contains("newer version", refused.Message, StringComparison.Ordinal);
-        var broken = steps.Append(new Migration(3, "CREATE TABLE half (x INTEGER); CREATE TABLE later (x INTEGER)")).ToList();
+        var broken = steps.Append(new Migration(steps.Count + 1, "CREATE TABLE half (x INTEGER); CREATE TABLE later (x INTEGER)")).ToList();
         Assert.Throws<StorageException>(() => SqliteBackend.Open(Path, Clock, broken));
         Assert.Equal(0L, Sql("SELECT count(*) FROM sqlite_master WHERE name = 'half'"));
+    }
+
+    [Fact]
+    public async Task A_file_of_the_first_step_keeps_its_records_and_indexes()
+    {
+        await Store.DisposeAsync();
+        File.Delete(Path);
+        await using (var first = new SqliteConnection($"Data Source={Path};Pooling=False"))
+        {
+            first.Open();
+            using var fill = first.CreateCommand();
+            fill.CommandText = "CREATE TABLE schema_migrations (number INTEGER NOT NULL PRIMARY KEY, applied TEXT NOT NULL) STRICT; INSERT INTO schema_migrations VALUES (1, 'then'); " +
+                Migration.All("Sqlite")[0].Sql +
+                "INSERT INTO records (schema, key, version, json) VALUES ('test.gadget', 'a', 3, $json); INSERT INTO record_indexes VALUES ('test.gadget', 'owner', 'an \"n\"', 'a')";
+            fill.Parameters.AddWithValue("$json", System.Text.Encoding.UTF8.GetString(Gadget.Schema.Write(new Gadget("lamp", "an \"n\""), Sealer, new("a"))));
+            fill.ExecuteNonQuery();
+        }
+        await InitializeAsync();
+        var found = Assert.Single(await Begin().FindAsync(Gadget.Schema, "owner", "an \"n\"", 10, Cancel));
+        Assert.Equal(3, found.Version);
+        await CommitAsync(u => u.Replace(Gadget.Schema, found.Key, found.Value with { Owner = "bob" }, found.Version));
+        Assert.Empty(await Begin().FindAsync(Gadget.Schema, "owner", "an \"n\"", 10, Cancel));
+        Assert.Single(await Begin().FindAsync(Gadget.Schema, "owner", "bob", 10, Cancel));
+        Assert.Equal(1L, Sql("SELECT count(*) FROM record_indexes"));
     }
 
     [Fact]

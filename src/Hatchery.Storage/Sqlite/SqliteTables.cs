@@ -10,7 +10,7 @@ internal sealed class SqliteTables : IDisposable
     public const int SweepStep = 64;
 
     private readonly List<SqliteStatement> _all = [];
-    private readonly SqliteStatement _insert, _dropExpired, _replace, _delete, _addIndex, _dropIndexes, _sweep;
+    private readonly SqliteStatement _insert, _find, _replace, _delete, _addIndex, _dropIndex, _expired;
     private readonly SqliteStatement _devicesByName, _device, _names, _addDevice, _setDevice, _setName, _addAudit;
     private readonly SqliteStatement _lease, _setLease, _releaseLease;
     private AuditHead _committed;
@@ -23,14 +23,13 @@ internal sealed class SqliteTables : IDisposable
             _all.Add(statement);
             return statement;
         }
-        _insert = Prepare("INSERT INTO records (schema, key, version, json, expires) VALUES (?1, ?2, 1, ?3, ?4) ON CONFLICT DO NOTHING");
-        _dropExpired = Prepare("DELETE FROM records WHERE schema = ?1 AND key = ?2 AND expires <= ?3");
-        _replace = Prepare("UPDATE records SET version = version + 1, json = ?3, expires = ?4 " +
-            "WHERE schema = ?1 AND key = ?2 AND version = ?5 AND (expires IS NULL OR expires > ?6)");
-        _delete = Prepare("DELETE FROM records WHERE schema = ?1 AND key = ?2 AND version = ?3 AND (expires IS NULL OR expires > ?4)");
+        _insert = Prepare("INSERT INTO records (schema, key, version, expires, indexed, json) VALUES (?1, ?2, 1, ?3, ?4, ?5) ON CONFLICT DO NOTHING");
+        _find = Prepare("SELECT rowid, version, expires, indexed FROM records WHERE schema = ?1 AND key = ?2");
+        _replace = Prepare("UPDATE records SET version = version + 1, expires = ?2, indexed = ?3, json = ?4 WHERE rowid = ?1");
+        _delete = Prepare("DELETE FROM records WHERE rowid = ?1");
         _addIndex = Prepare("INSERT OR IGNORE INTO record_indexes (schema, name, value, key) VALUES (?1, ?2, ?3, ?4)");
-        _dropIndexes = Prepare("DELETE FROM record_indexes WHERE schema = ?1 AND key = ?2");
-        _sweep = Prepare("DELETE FROM records WHERE rowid IN (SELECT rowid FROM records WHERE expires <= ?1 LIMIT ?2)");
+        _dropIndex = Prepare("DELETE FROM record_indexes WHERE schema = ?1 AND name = ?2 AND value = ?3 AND key = ?4");
+        _expired = Prepare("SELECT schema, key, rowid, indexed FROM records WHERE expires <= ?1 LIMIT ?2");
         _devicesByName = Prepare("SELECT device FROM device_identifiers WHERE kind = ?1 AND value = ?2 AND standing > 0");
         _device = Prepare("SELECT first_seen, last_seen, last_protocol, owner, profile, state FROM devices WHERE id = ?1");
         _names = Prepare("SELECT kind, value, standing FROM device_identifiers WHERE device = ?1");
@@ -62,29 +61,71 @@ internal sealed class SqliteTables : IDisposable
             Record(batch);
     }
 
+    /// <param name="Indexed">As <see cref="SqliteIndexed"/>.</param>
+    private readonly record struct Row(string Schema, string Key, long Id, string? Indexed);
+
     private bool Write(RecordWrite write, string at)
     {
-        if (write.Json.IsEmpty)
-            return _delete.Bind(1, write.Schema).Bind(2, write.Key).Bind(3, write.Expected).Bind(4, at).Run() == 1;
         var expires = write.Expires is { } time ? SqliteTime.Write(time) : null;
         if (write.Expected == 0)
         {
-            _insert.Bind(1, write.Schema).Bind(2, write.Key).BindText(3, write.Json.Span).Bind(4, expires);
-            // Rarely is it an expired record that is in the way.
-            if (_insert.Run() == 0 && (_dropExpired.Bind(1, write.Schema).Bind(2, write.Key).Bind(3, at).Run() == 0 || _insert.Run() == 0))
-                return false;
+            _insert.Bind(1, write.Schema).Bind(2, write.Key).Bind(3, expires).Bind(4, SqliteIndexed.Write(write.Indexes)).BindText(5, write.Json.Span);
+            if (_insert.Run() == 0)
+            {
+                // Rarely is it an expired record that is in the way.
+                if (Find(write, at, expired: true) is not { } old)
+                    return false;
+                Delete(old);
+                _insert.Run();
+            }
+            AddIndexes(write, []);
+            return true;
         }
-        else
+        if (Find(write, at, expired: false) is not { } found)
+            return false;
+        if (write.Json.IsEmpty)
         {
-            _replace.Bind(1, write.Schema).Bind(2, write.Key).BindText(3, write.Json.Span).Bind(4, expires).Bind(5, write.Expected).Bind(6, at);
-            if (_replace.Run() == 0)
-                return false;
-            _dropIndexes.Bind(1, write.Schema).Bind(2, write.Key).Run();
+            Delete(found);
+            return true;
         }
-        foreach (var (name, value) in write.Indexes)
-            _addIndex.Bind(1, write.Schema).Bind(2, name).Bind(3, value).Bind(4, write.Key).Run();
+        var indexed = SqliteIndexed.Write(write.Indexes);
+        _replace.Bind(1, found.Id).Bind(2, expires).Bind(3, indexed).BindText(4, write.Json.Span).Run();
+        if (indexed == found.Indexed)
+            return true;
+        var before = SqliteIndexed.Read(found.Indexed);
+        foreach (var (name, value) in before)
+            if (!write.Indexes.Contains((name, value)))
+                DropIndex(found, name, value);
+        AddIndexes(write, before);
         return true;
     }
+
+    /// <summary>The record of the version that is expected, or one that has expired.</summary>
+    private Row? Find(RecordWrite write, string at, bool expired)
+    {
+        if (!_find.Bind(1, write.Schema).Bind(2, write.Key).Step())
+            return null;
+        bool gone = _find.TextOrNull(2) is { } expires && string.CompareOrdinal(expires, at) <= 0;
+        Row? row = gone == expired && (expired || _find.Number(1) == write.Expected) ? new Row(write.Schema, write.Key, _find.Number(0), _find.TextOrNull(3)) : null;
+        _find.Reset();
+        return row;
+    }
+
+    private void AddIndexes(RecordWrite write, ImmutableArray<(string, string)> present)
+    {
+        foreach (var (name, value) in write.Indexes)
+            if (!present.Contains((name, value)))
+                _addIndex.Bind(1, write.Schema).Bind(2, name).Bind(3, value).Bind(4, write.Key).Run();
+    }
+
+    private void Delete(Row row)
+    {
+        foreach (var (name, value) in SqliteIndexed.Read(row.Indexed))
+            DropIndex(row, name, value);
+        _delete.Bind(1, row.Id).Run();
+    }
+
+    private void DropIndex(Row row, string name, string value) => _dropIndex.Bind(1, row.Schema).Bind(2, name).Bind(3, value).Bind(4, row.Key).Run();
 
     private void Record(CommitBatch batch)
     {
@@ -125,7 +166,15 @@ internal sealed class SqliteTables : IDisposable
     }
 
     /// <summary>How many records were removed.</summary>
-    public int Sweep(DateTimeOffset now) => _sweep.Bind(1, SqliteTime.Write(now)).Bind(2, SweepStep).Run();
+    public int Sweep(DateTimeOffset now)
+    {
+        var gone = new List<Row>();
+        _expired.Bind(1, SqliteTime.Write(now)).Bind(2, SweepStep);
+        while (_expired.Step())
+            gone.Add(new(_expired.Text(0), _expired.Text(1), _expired.Number(2), _expired.TextOrNull(3)));
+        gone.ForEach(Delete);
+        return gone.Count;
+    }
 
     public long? TryHold(string job, string holder, DateTimeOffset now, TimeSpan life)
     {

@@ -4,7 +4,8 @@ using SQLitePCL;
 namespace Hatchery.Storage;
 
 /// <summary>The one thread that writes. What waits when it comes round shares a transaction, so that sixteen callers share the cost of one durable
-/// commit; each piece of work has a savepoint, so that a conflict undoes its own writes only. Nobody is told of success before the commit is durable.</summary>
+/// commit. A conflict undoes its own writes only: the pieces are done again, each behind a savepoint, which copies every page that is changed and is
+/// therefore not paid for where all goes well. Nobody is told of success before the commit is durable.</summary>
 internal sealed class SqliteWriter
 {
     /// <summary>Pieces of work in one transaction.</summary>
@@ -141,13 +142,23 @@ internal sealed class SqliteWriter
         try
         {
             _begin.Run();
-            bool any = false;
-            foreach (var work in together)
-                any |= Attempt(work, alone: together.Count == 1);
-            if (!any)
+            if (!Together(together))
             {
                 RollBack();
-                return;
+                if (together.Count == 1)
+                    return;
+                _begin.Run();
+                bool any = false;
+                foreach (var work in together)
+                {
+                    work.Fault = null;
+                    any |= Attempt(work);
+                }
+                if (!any)
+                {
+                    RollBack();
+                    return;
+                }
             }
             Sweep();
             _commit.Run();
@@ -163,30 +174,44 @@ internal sealed class SqliteWriter
         }
     }
 
+    /// <summary>True if every piece is part of the transaction; else the transaction is of no use, and the piece at fault has its fault.</summary>
+    private bool Together(List<Work> together)
+    {
+        foreach (var work in together)
+            try
+            {
+                work.Do(_tables);
+            }
+            catch (Exception e)
+            {
+                work.Fault = Faulted(e);
+                return false;
+            }
+        return true;
+    }
+
     /// <summary>True if the work is part of the transaction. Throws if the transaction as a whole is lost.</summary>
-    private bool Attempt(Work work, bool alone)
+    private bool Attempt(Work work)
     {
         var head = _tables.Head;
-        if (!alone)
-            _savepoint.Run();
+        _savepoint.Run();
         try
         {
             work.Do(_tables);
         }
         catch (Exception e)
         {
-            work.Fault = e is SqliteException ? new StorageException($"The database {_path} could not be written: {e.Message}", e) : e;
+            work.Fault = Faulted(e);
             _tables.Head = head;
-            if (alone)
-                return false;
             _undo.Run();
             _release.Run();
             return false;
         }
-        if (!alone)
-            _release.Run();
+        _release.Run();
         return true;
     }
+
+    private Exception Faulted(Exception e) => e is SqliteException ? new StorageException($"The database {_path} could not be written: {e.Message}", e) : e;
 
     private void RollBack()
     {

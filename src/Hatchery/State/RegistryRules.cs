@@ -147,7 +147,8 @@ public static class RegistryRules
             return null;
         }
 
-        /// <summary>The id is derived from what no other entry has, the number of its first audit line: no randomness, so runs repeat.</summary>
+        /// <summary>The id begins with the time in milliseconds, so that a database appends what belongs to new devices instead of scattering it, and goes on
+        /// with a digest of what no other entry has, the number of its first audit line: no randomness, so runs repeat.</summary>
         private Guid Make(Fact.Seen seen, Identifier subject)
         {
             var text = Encoding.UTF8.GetBytes($"device {subject}");
@@ -157,6 +158,8 @@ public static class RegistryRules
             text.CopyTo(input, 16);
             Span<byte> digest = stackalloc byte[32];
             SHA256.HashData(input, digest);
+            BinaryPrimitives.WriteInt64BigEndian(input, _at.ToUnixTimeMilliseconds());
+            input.AsSpan(2, 6).CopyTo(digest);
             digest[6] = (byte)((digest[6] & 0x0f) | 0x80); // RFC 9562: version 8, made up by us
             digest[8] = (byte)((digest[8] & 0x3f) | 0x80);
             var id = new Guid(digest[..16], bigEndian: true);

@@ -33,8 +33,7 @@ public sealed record OwnerVoucher(Guid Guid, ReadOnlyMemory<byte> Voucher, Owner
             .Plain("OwnerKey", d => d.OwnerKey, (d, v) => d with { OwnerKey = v }, Lifetime.Factory, "a server's record")
             .Plain("Serial", d => d.Serial, (d, v) => d with { Serial = v }, Lifetime.Factory, "a server's record")
             .Plain("Since", d => d.Since, (d, v) => d with { Since = v }, Lifetime.Factory, "a server's record")
-            .Index("successor", d => d.Successor == default ? null : d.Successor.ToString("N"))
-            .Index("state", d => d.State.ToString());
+            .Index("successor", d => d.Successor == default ? null : d.Successor.ToString("N"));
 
     public static RecordKey Key(Guid guid) => new(guid.ToString("N"));
     public static Identifier Subject(Guid guid) => new("fdo.guid", guid.ToString("N"));
