@@ -29,6 +29,8 @@ internal static class Program
             }
         },
         ["fdo-rendezvous"] = bytes => Declared(() => RendezvousInterpreter.ForDevice(RendezvousInfo.Parse(bytes), new RendezvousAbilities(["http", "https", "tcp", "tls"]))),
+        ["est-http"] = EstTargets.Http,
+        ["est-service"] = EstTargets.Service,
         ["radius-packet"] = RadiusTargets.Packet,
         ["eap-packet"] = RadiusTargets.Eap,
         ["eapol-frame"] = RadiusTargets.Eapol,

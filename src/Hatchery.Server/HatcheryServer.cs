@@ -104,8 +104,9 @@ public sealed class HatcheryServer : IAsyncDisposable
             Telemetry(builder, options);
             IReadOnlyList<Listener> listeners = [];
             RoleContext? roles = null;
+            var issued = new IssuedCertificates(options, store, chance, () => clock.Now);
             builder.WebHost.ConfigureKestrel(kestrel => listeners = kestrel.AddListeners([.. options.Listeners.Where(l => l.Value.Carrier != "udp")
-                .Select(l => ListenerOf(l.Key, l.Value, options, witness, clock, () => roles?.Streams.GetValueOrDefault(l.Key)))]));
+                .Select(l => ListenerOf(l.Key, l.Value, options, issued, witness, clock, () => roles?.Streams.GetValueOrDefault(l.Key), () => roles?.Secured.GetValueOrDefault(l.Key)))]));
             var app = builder.Build();
             owned.Add(app);
             var logger = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("hatchery");
@@ -123,10 +124,16 @@ public sealed class HatcheryServer : IAsyncDisposable
                 Refused = refusals.Refused,
                 Failed = refusals.Failed,
             };
+            context.Shared[nameof(IssuedCertificates)] = issued;
             foreach (var (id, section) in options.Roles)
                 await (RoleList.All.FirstOrDefault(r => r.Id == id) ?? throw new ConfigurationFault($"roles:{id}", $"unknown. Known are: {string.Join(", ", RoleList.All.Select(r => r.Id))}."))
                     .StartAsync(section, context, cancel);
 
+            await issued.StartAsync(cancel);
+            context.Jobs.Add(("certificates", issued.RunAsync));
+            foreach (var (name, settings) in options.Listeners)
+                if (settings.Tls == "engine" && !context.Secured.ContainsKey(name))
+                    throw new ConfigurationFault($"listeners:{name}:tls", "no role serves this listener by our own engine.");
             foreach (var (listener, served) in context.Http)
                 app.MapListener(listener, [.. served.Select(make => make())], new HttpRoleOptions { Witness = witness, Clock = clock });
             // A listener that no role uses must not answer as the page and the admin API.
@@ -241,12 +248,17 @@ public sealed class HatcheryServer : IAsyncDisposable
         return sockets;
     }
 
-    private static ListenerOptions ListenerOf(string name, ListenerSettings settings, ServerOptions options, IWitness witness, SystemClock clock, Func<StreamRole?> stream)
+    private static ListenerOptions ListenerOf(string name, ListenerSettings settings, ServerOptions options, IssuedCertificates issued, IWitness witness, SystemClock clock, Func<StreamRole?> stream,
+        Func<Func<Stream, CancellationToken, ValueTask<SecuredChannel>>?> secured)
     {
         string path = $"listeners:{name}";
+        if (settings.Tls is not ("platform" or "engine") || settings.Tls == "engine" && settings.Carrier != "https")
+            throw new ConfigurationFault(path + ":tls", $"{settings.Tls}; it is platform, or with the carrier https engine.");
         ServerCertificateSource? certificate = settings.Carrier switch
         {
+            "https" when settings.Tls == "engine" => null,
             "http" or "tcp" => null,
+            "https" or "tls" when issued.Source(settings.Certificate) is { } source => source,
             "https" or "tls" => CertificateFiles.Source(settings.Certificate, options, path),
             _ => throw new ConfigurationFault(path + ":carrier", $"{settings.Carrier} is none that is supported; http, https, tcp, tls and udp are."),
         };
@@ -256,6 +268,14 @@ public sealed class HatcheryServer : IAsyncDisposable
             Address = settings.AddressOf(path),
             Port = settings.PortOf(path),
             Certificate = certificate,
+            Secure = settings.Tls == "engine" ? (inner, cancel) => secured()!(inner, cancel) : null,
+            Protocols = settings.TlsVersion switch
+            {
+                "" => System.Security.Authentication.SslProtocols.None,
+                "1.2" => System.Security.Authentication.SslProtocols.Tls12,
+                "1.3" => System.Security.Authentication.SslProtocols.Tls13,
+                _ => throw new ConfigurationFault(path + ":tlsVersion", $"{settings.TlsVersion}; it is 1.2 or 1.3."),
+            },
             Stream = settings.Carrier is "tcp" or "tls" ? stream : null,
             MaxConnections = settings.MaxConnections,
             Witness = witness,

@@ -117,6 +117,10 @@ public sealed class ListenerSettings
     public string Carrier { get; set; } = "http";
     /// <summary>Name of a certificate, for https and tls.</summary>
     public string Certificate { get; set => field = value.ToLowerInvariant(); } = "";
+    /// <summary>"platform", or "engine" for what the platform cannot do: SRP, PSK, the exporter of TLS 1.3. For https; a role must serve it so.</summary>
+    public string Tls { get; set; } = "platform";
+    /// <summary>"1.2" or "1.3"; empty: both. Channel binding by tls-unique needs 1.2.</summary>
+    public string TlsVersion { get; set; } = "";
     /// <summary>"none", "allow" or "require".</summary>
     public string ClientCertificates { get; set; } = "none";
     public int MaxConnections { get; set; } = 4096;
@@ -129,6 +133,10 @@ public sealed class ListenerSettings
 
 public sealed class CertificateSettings
 {
+    /// <summary>Instead of files: issued by the embedded certificate authority of this name, and renewed in time.</summary>
+    public string Authority { get; set; } = "";
+    /// <summary>DNS names and addresses, for a certificate that is issued.</summary>
+    public List<string> Hosts { get; set; } = [];
     /// <summary>PEM: certificate chain, leaf first.</summary>
     public string File { get; set; } = "";
     /// <summary>PEM: private key.</summary>

@@ -25,6 +25,7 @@ public sealed class RoleContext
     private readonly Dictionary<string, List<Func<IHttpRole>>> _http = [];
     private readonly Dictionary<string, StreamRole> _streams = [];
     private readonly Dictionary<string, Func<IPEndPoint, PumpOptions, IUdpPump>> _datagrams = [];
+    private readonly Dictionary<string, Func<Stream, CancellationToken, ValueTask<SecuredChannel>>> _secured = [];
 
     public required ServerOptions Options { get; init; }
     public required IRecordStore Store { get; init; }
@@ -52,6 +53,19 @@ public sealed class RoleContext
 
     public IReadOnlyDictionary<string, StreamRole> Streams => _streams;
     public IReadOnlyDictionary<string, Func<IPEndPoint, PumpOptions, IUdpPump>> Datagrams => _datagrams;
+
+    public IReadOnlyDictionary<string, Func<Stream, CancellationToken, ValueTask<SecuredChannel>>> Secured => _secured;
+
+    /// <summary>Secures an https listener whose TLS is our own engine's.</summary>
+    /// <inheritdoc cref="Serve"/>
+    public void Secure(string listener, string path, Func<Stream, CancellationToken, ValueTask<SecuredChannel>> handshake)
+    {
+        CarrierOf(listener, path, "https");
+        if (Options.Listeners[listener].Tls != "engine")
+            throw new ConfigurationFault(path, $"{listener} has the platform's TLS; set its tls to engine.");
+        if (!_secured.TryAdd(listener, handshake))
+            throw new ConfigurationFault(path, $"another role secures {listener}.");
+    }
 
     /// <summary>Serves on an HTTP listener; made when all roles have started, so roles of one protocol may share it.</summary>
     /// <param name="path">Of the option that names the listener, for the fault.</param>

@@ -102,6 +102,8 @@ public abstract record Supply(int Ticket)
     {
         /// <summary>RFC 5929, TLS 1.2 only; empty otherwise.</summary>
         public ReadOnlyMemory<byte> TlsUnique { get; init; }
+        /// <summary>RFC 9266, 32 bytes; empty where the carrier exports none.</summary>
+        public ReadOnlyMemory<byte> TlsExporter { get; init; }
     }
     /// <summary>The surroundings could not answer.</summary>
     public sealed record Failed(int Ticket, string Reason) : Supply(Ticket);

@@ -38,6 +38,10 @@ public sealed class Caller
     public ReadOnlyMemory<byte> ServerCertificate { get; init; }
     /// <summary>RFC 5929, TLS 1.2 only; empty otherwise.</summary>
     public ReadOnlyMemory<byte> TlsUnique { get; init; }
+    /// <summary>RFC 9266, 32 bytes; empty where the carrier exports none.</summary>
+    public ReadOnlyMemory<byte> TlsExporter { get; init; }
+    /// <summary>The name under which both sides proved a shared secret in the TLS handshake: SRP's user, a PSK's identity. Null: none.</summary>
+    public string? SecretName { get; init; }
     public ImmutableArray<Layer> Layers { get; init; } = [];
     /// <summary>Of the captured frames that brought the request, and of those that will carry the answer; 0 without capture.</summary>
     public Tag RequestFrames { get; init; }

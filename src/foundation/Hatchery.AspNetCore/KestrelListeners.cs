@@ -59,6 +59,8 @@ public static class KestrelListeners
                 if (options.CaptureAt == CaptureAt.Plaintext)
                     Capture(listen, options);
             }
+            if (options.Secure is not null)
+                Secure(listen, options);
             if (options.Stream is not null)
                 listen.Run(connection => ServeAsync(options.Stream, connection));
         });
@@ -135,6 +137,45 @@ public static class KestrelListeners
             TrustMode = X509ChainTrustMode.CustomRootTrust,
         };
         return authentication;
+    }
+
+    private static void Secure(ListenOptions listen, ListenerOptions options)
+    {
+        listen.Use(next => async connection =>
+        {
+            var before = connection.Transport;
+            SecuredChannel secured;
+            try
+            {
+                using var limit = CancellationTokenSource.CreateLinkedTokenSource(connection.ConnectionClosed);
+                limit.CancelAfter(options.HandshakeTimeout);
+                secured = await options.Secure!(new DuplexStream(before), limit.Token);
+            }
+            catch (IOException)
+            {
+                // The alert still leaves.
+                return;
+            }
+            catch (OperationCanceledException e)
+            {
+                connection.Abort(new ConnectionAbortedException("The TLS handshake took too long.", e));
+                return;
+            }
+            connection.Features.Get<RoleConnection>()!.Remember(secured);
+            await using var stream = secured.Stream;
+            var pipe = new StreamPipe(stream);
+            connection.Transport = pipe;
+            try
+            {
+                await next(connection);
+            }
+            finally
+            {
+                await pipe.Input.CompleteAsync();
+                await pipe.Output.CompleteAsync();
+                connection.Transport = before;
+            }
+        });
     }
 
     private static void Capture(ListenOptions listen, ListenerOptions options)

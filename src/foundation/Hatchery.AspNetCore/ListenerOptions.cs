@@ -21,10 +21,13 @@ public sealed record ListenerOptions
     public int Port { get; init; }
     /// <summary>Null: no TLS.</summary>
     public ServerCertificateSource? Certificate { get; init; }
+    /// <summary>TLS by somebody else than the platform, for what that cannot do (SRP, PSK, exporters); instead of <see cref="Certificate"/>. Throws <see cref="IOException"/>
+    /// where the handshake fails.</summary>
+    public Func<Stream, CancellationToken, ValueTask<SecuredChannel>>? Secure { get; init; }
     /// <summary>Null: HTTP. Asked once for each connection of a byte stream; an answer of null closes it.</summary>
     public Func<StreamRole?>? Stream { get; init; }
     /// <summary>Scheme of the listener's address: http, https, tcp or tls.</summary>
-    public string Scheme => (Stream, Certificate) switch { (null, null) => "http", (null, _) => "https", (_, null) => "tcp", _ => "tls" };
+    public string Scheme => (Stream is null, Certificate is null && Secure is null) switch { (true, true) => "http", (true, _) => "https", (_, true) => "tcp", _ => "tls" };
     public ClientCertificates ClientCertificates { get; init; }
     /// <summary>The platform's choice by default. TLS 1.2 where tls-unique is needed.</summary>
     public SslProtocols Protocols { get; init; } = SslProtocols.None;
@@ -40,4 +43,15 @@ public sealed record ListenerOptions
     public IWitness Witness { get; init; } = Hatchery.Witness.None;
     public SystemClock Clock { get; init; } = new();
     public CaptureAt CaptureAt { get; init; } = CaptureAt.Medium;
+}
+
+/// <summary>A stream under TLS, and what its handshake proved; see <see cref="Caller"/>.</summary>
+public sealed record SecuredChannel(Stream Stream)
+{
+    /// <summary>DER, leaf first.</summary>
+    public System.Collections.Immutable.ImmutableArray<byte[]> ClientChain { get; init; } = [];
+    public ReadOnlyMemory<byte> ServerCertificate { get; init; }
+    public ReadOnlyMemory<byte> TlsUnique { get; init; }
+    public ReadOnlyMemory<byte> TlsExporter { get; init; }
+    public string? SecretName { get; init; }
 }

@@ -17,6 +17,7 @@ internal sealed class RoleConnection(string listener, SessionId session, string?
     private static readonly ImmutableArray<Layer> s_rawTls = [new("TCP", Protection.Clear), new("TLS", Protection.Full)];
     private static readonly object s_key = new();
     private ReadOnlyMemory<byte> _tlsUnique;
+    private SecuredChannel? _secured;
     private bool _complete, _isTls;
 
     public string Listener => listener;
@@ -55,6 +56,8 @@ internal sealed class RoleConnection(string listener, SessionId session, string?
         ClientChain = ClientChain,
         ServerCertificate = ServerCertificate,
         TlsUnique = _tlsUnique,
+        TlsExporter = _secured?.TlsExporter ?? default,
+        SecretName = _secured?.SecretName,
         Layers = layers,
     };
 
@@ -82,6 +85,13 @@ internal sealed class RoleConnection(string listener, SessionId session, string?
         if (items is not null)
             items[s_key] = made;
         return made;
+    }
+
+    /// <summary>The handshake was not the platform's.</summary>
+    public void Remember(SecuredChannel secured)
+    {
+        (_secured, _complete, _isTls) = (secured, true, true);
+        (ClientChain, ServerCertificate, _tlsUnique) = (secured.ClientChain, secured.ServerCertificate, secured.TlsUnique);
     }
 
     /// <summary>Takes any certificate, or none where none is required; remembers the chain as shown.</summary>

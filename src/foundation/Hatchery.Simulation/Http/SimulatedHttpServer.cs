@@ -112,6 +112,8 @@ public sealed class SimulatedHttpServer
                 ClientChain = facts.PeerChain,
                 ServerCertificate = facts.OwnCertificate,
                 TlsUnique = facts.TlsUnique,
+                TlsExporter = facts.TlsExporter,
+                SecretName = facts.SecretName,
                 Layers = SimulatedHttp.LayersOver(facts),
                 RequestFrames = received,
                 AnswerFrames = sent,

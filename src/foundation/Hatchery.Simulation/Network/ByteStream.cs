@@ -35,6 +35,10 @@ public interface IStreamEvents
 public sealed record ChannelFacts(ImmutableArray<Layer> Layers, ImmutableArray<byte[]> PeerChain, ReadOnlyMemory<byte> OwnCertificate, ReadOnlyMemory<byte> TlsUnique)
 {
     public static readonly ChannelFacts Plain = new([], [], default, default);
+    /// <inheritdoc cref="Caller.TlsExporter"/>
+    public ReadOnlyMemory<byte> TlsExporter { get; init; }
+    /// <inheritdoc cref="Caller.SecretName"/>
+    public string? SecretName { get; init; }
 }
 
 /// <summary>Something between a stream and who uses it: TLS over virtual time. One per connection.</summary>

@@ -23,7 +23,12 @@ public sealed record HttpCarrierOptions
     public SslProtocols Protocols { get; init; } = SslProtocols.None;
     /// <summary>Every TLS connection, not only a provisional one, reports the chain and tls-unique as <see cref="Supply.ServerChain"/>.</summary>
     public bool ReportChannel { get; init; }
+    /// <summary>TLS by somebody else than the platform, for what that cannot do (SRP, PSK, exporters); an answer of null leaves it to the platform.</summary>
+    public Func<Destination, Stream, CancellationToken, ValueTask<SecuredStream?>>? Secure { get; init; }
     public SystemClock Clock { get; init; } = new();
     public IWitness Witness { get; init; } = Hatchery.Witness.None;
     public CaptureAt CaptureAt { get; init; } = CaptureAt.Medium;
 }
+
+/// <summary>A stream under TLS, and what its handshake showed.</summary>
+public sealed record SecuredStream(Stream Stream, Supply.ServerChain Channel);

@@ -64,7 +64,7 @@ internal sealed class HttpConnection : IConnection
         PlainHttpRequest request;
         lock (_bindingLock)
             request = _binding.Encode(message);
-        HttpForm.Encode(request, _to).Dispose();
+        HttpForm.Encode(request, _to, IsSecuredByOther).Dispose();
         Interlocked.Increment(ref _unfinished);
         _exchanges.Writer.TryWrite(new Exchange(message, request, tag, _options.Witness.NewTag()));
         return new Encoded(request.Body, IsTls ? s_tls : s_clear, Medium.Http);
@@ -91,6 +91,7 @@ internal sealed class HttpConnection : IConnection
     }
 
     private bool IsTls => _to.Scheme == "https";
+    private bool IsSecuredByOther => IsTls && _options.Secure is not null;
 
     public async Task RunAsync()
     {
@@ -198,7 +199,7 @@ internal sealed class HttpConnection : IConnection
 
     private async Task<PlainHttpResponse> SendAsync(PlainHttpRequest request, CancellationToken cancel)
     {
-        using var message = HttpForm.Encode(request, _to);
+        using var message = HttpForm.Encode(request, _to, IsSecuredByOther);
         using var response = await _invoker.SendAsync(message, cancel);
         return await HttpForm.ReadAsync(response, _options.MaxResponse, cancel);
     }
@@ -232,8 +233,14 @@ internal sealed class HttpConnection : IConnection
         }
     }
 
-    private async Task<SslStream> SecureAsync(Stream stream, CancellationToken cancel)
+    private async Task<Stream> SecureAsync(Stream stream, CancellationToken cancel)
     {
+        if (_options.Secure is { } secure && await secure(_to, stream, cancel) is { } secured)
+        {
+            if (!_closed)
+                _events.Supplied(secured.Channel);
+            return secured.Stream;
+        }
         SslStreamCertificateContext? identity = null;
         if (_to.Security is ChannelSecurity.Certificates { IdentityItem: { } item })
             identity = _options.Identities?.Invoke(item) ?? throw new AuthenticationException($"There is no certificate and key for {item}.");

@@ -9,16 +9,20 @@ internal sealed class TooLargeException(int limit) : IOException($"The answer's 
 internal static class HttpForm
 {
     /// <exception cref="ArgumentException">A method, path or header that would break the request's form.</exception>
-    public static HttpRequestMessage Encode(PlainHttpRequest request, Destination to)
+    /// <param name="secured">Its TLS is not the platform's, whose client is to believe that there is none.</param>
+    public static HttpRequestMessage Encode(PlainHttpRequest request, Destination to, bool secured = false)
     {
         if (!request.Path.StartsWith('/') || request.Path.AsSpan().ContainsAnyExceptInRange('!', '~') || request.Path.Contains('#', StringComparison.Ordinal))
             throw new ArgumentException($"{request.Path} is no path of a request.", nameof(request));
-        var uri = new Uri(to + request.Path, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
+        var target = secured ? to with { Scheme = "http" } : to;
+        var uri = new Uri(target + request.Path, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
         var message = new HttpRequestMessage(new HttpMethod(request.Method), uri)
         {
             Version = HttpVersion.Version11,
             VersionPolicy = HttpVersionPolicy.RequestVersionExact,
         };
+        if (secured)
+            message.Headers.Host = to.Port == 443 ? uri.Host : uri.Authority;
         if (!request.Body.IsEmpty || request.Method is "POST" or "PUT")
             message.Content = new ReadOnlyMemoryContent(request.Body);
         foreach (var (name, value) in request.Headers)
