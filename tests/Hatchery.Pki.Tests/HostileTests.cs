@@ -49,7 +49,8 @@ public sealed class HostileTests
                 _ = name.AsText();
             s_ca.Issue(request.Key, request.SubjectName, CertificateProfile.LDevId() with { Accepts = [Oids.SubjectAltName, Oids.KeyUsage, Oids.ExtendedKeyUsage] }, request.Extensions, s_now, s_now.AddDays(1), new byte[] { 1 }, s_chance);
             Pkcs10.Parse(b);
-        }),
+        }
+        ),
         ["certificate"] = (Leaf, b =>
         {
             var certificate = Certificate.Parse(b);
@@ -57,13 +58,15 @@ public sealed class HostileTests
             _ = new IssuedCertificate("a", "b", b, null, "c", s_now, s_now, null, default, null).Certificate;
             _ = HostNames.Match(certificate, "host");
             s_store.Verify([certificate], new PathOptions { At = s_now });
-        }),
+        }
+        ),
         ["certs-only"] = (() => CertsOnly.Encode([Leaf(), s_ca.Chain[0]], [RevocationList.Make(s_ca, 1, s_now, s_now, [], s_chance)]), b =>
         {
             var certificates = Certificate.ParseAll(CertsOnly.Parse(b));
             AnchorUpdate.Learn(s_store, certificates, s_now);
             AnchorUpdate.First(certificates, AnchorUpdate.Candidate(certificates), s_now);
-        }),
+        }
+        ),
         ["csrattrs"] = (() => CsrAttributes.Of(new CsrDemands { ChallengePassword = true, Key = new(Oids.EcPublicKey, Oids.P256), Extensions = [new(Oids.SubjectAltName, true, null), new(Oids.KeyUsage, false, new byte[] { 3, 2, 7, 128 })] }, true).Encode(), b =>
         {
             var attributes = CsrAttributes.Parse(b);
@@ -72,14 +75,16 @@ public sealed class HostileTests
             CsrAttributes.Of(demands, true).Encode();
             demands.Missing(Pkcs10.Parse(Csr()));
             demands.Fill(s_draft);
-        }),
+        }
+        ),
         ["template"] = (() => Vector.Load("csrattrs.json").List("items").Single(i => i.Text("name") == "template-as-rfc9908").Hex("der_hex"), b =>
         {
             var demands = CsrAttributes.Parse(b).Demands();
             CsrAttributes.Of(demands, true).Encode();
             demands.Missing(Pkcs10.Parse(Csr()));
             demands.Fill(s_draft);
-        }),
+        }
+        ),
         ["crl"] = (() => RevocationList.Make(s_ca, 7, s_now, s_now, [new(new byte[] { 1 }, s_now, RevocationReason.KeyCompromise)], s_chance), b => new RevocationLists([RevocationList.Parse(b)], [s_ca.Certificate]).Revoked(s_ca.Certificate)),
         ["signed"] = (() => SignedData.Sign(Oids.PkiData, new byte[] { 5, 0 }, s_key, s_ca.Chain, s_chance, s_now), b => SignedData.Parse(b).Verify(s_store, new PathOptions { At = s_now })),
         ["kek"] = (() => EnvelopedData.Encrypt(Oids.Data, "text"u8, [EnvelopeRecipient.Kek(new byte[] { 1 }, s_kek)], s_chance), b => EnvelopedData.Parse(b).Decrypt([1], s_kek).Dispose()),
@@ -88,8 +93,11 @@ public sealed class HostileTests
         ["key-package"] = (() => SignedData.Sign(Oids.KeyPackage, new byte[] { 0x30, 2, 0x30, 0 }, s_key, s_ca.Chain, s_chance, bare: true), b => KeyPackage.Open(new SecretBytes(b.Span), s_store, new PathOptions { At = s_now }).Dispose()),
         ["cmc"] = (() => new CmcRequestBuilder
         {
-            Requests = [Csr()], CrmfRequests = [CertReqMsg.Make(1000, new Pkcs10Builder { Subject = DirectoryName.FromText("CN=a"), Extensions = [CertificateExtension.KeyUsage(System.Security.Cryptography.X509Certificates.X509KeyUsageFlags.DigitalSignature)] }, s_key, s_chance)],
-            TransactionId = 1, Identification = "device", Secret = new("secret"),
+            Requests = [Csr()],
+            CrmfRequests = [CertReqMsg.Make(1000, new Pkcs10Builder { Subject = DirectoryName.FromText("CN=a"), Extensions = [CertificateExtension.KeyUsage(System.Security.Cryptography.X509Certificates.X509KeyUsageFlags.DigitalSignature)] }, s_key, s_chance)],
+            TransactionId = 1,
+            Identification = "device",
+            Secret = new("secret"),
             Controls = [(CmcControls.RevokeRequest, new CmcRevokeRequest(s_ca.Certificate.Subject, new byte[] { 1 }, default, s_now, new SecretBytes([1]), "c").Encode()), (CmcControls.GetCrl, new CmcGetCrl(s_ca.Certificate.Subject, s_now).Encode())],
         }.Sign(s_key, s_ca.Chain, s_chance, s_now, out _), b =>
         {
@@ -98,7 +106,8 @@ public sealed class HostileTests
             request.Authenticate();
             foreach (var tagged in request.Data.Requests)
                 CmcRequest.Prove(tagged, KeyPolicy.Default, true);
-        }),
+        }
+        ),
         // As in "cmc", but without the signature, which spoils nothing there.
         ["pkidata"] = (() => Vector.Load("cmc-full.json").GetProperty("identity_proof_example").Hex("pkidata_hex"), b =>
         {
@@ -106,7 +115,8 @@ public sealed class HostileTests
             foreach (var tagged in data.Requests)
                 CmcRequest.Prove(tagged, KeyPolicy.Default, true);
             data.Encode();
-        }),
+        }
+        ),
         ["crmf"] = (() => CertReqMsg.Make(1, new Pkcs10Builder { Subject = DirectoryName.FromText("CN=a"), Extensions = [CertificateExtension.KeyUsage(System.Security.Cryptography.X509Certificates.X509KeyUsageFlags.DigitalSignature)] }, s_key, s_chance), b => CertReqMsg.Parse(b).Prove(KeyPolicy.Default)),
         ["cmc-response"] = (() => new CmcResponseBuilder { Statuses = [new(CmcStatus.Pending, [1], "t", null, (new byte[] { 1 }, s_now)), new(CmcStatus.Failed, [2], null, CmcFailInfo.BadAlg)], TrustedAnchors = CmcTrustAnchors.Of(1, [s_ca.Certificate]) }.Sign(s_key, s_ca.Chain, s_chance, s_now),
             b => CmcResponse.Parse(b).Verify(s_store, new PathOptions { At = s_now }, [], null)),
