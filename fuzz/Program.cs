@@ -38,6 +38,13 @@ internal static class Program
         ["radius-packet"] = RadiusTargets.Packet,
         ["eap-packet"] = RadiusTargets.Eap,
         ["eapol-frame"] = RadiusTargets.Eapol,
+        ["pki-csr"] = PkiTargets.Csr,
+        ["pki-certificates"] = PkiTargets.Certificates,
+        ["pki-csrattrs"] = PkiTargets.CsrAttrs,
+        ["pki-cms"] = PkiTargets.Cms,
+        ["pki-cmc"] = PkiTargets.Cmc,
+        ["pki-crl"] = PkiTargets.Crl,
+        ["pki-ocsp"] = PkiTargets.Ocsp,
     };
 
     public static int Main(string[] args)

@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using System.Security.Cryptography;
-using Hatchery.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Hatchery.Cryptography;
 
 namespace Hatchery.Pki.Tests;
 

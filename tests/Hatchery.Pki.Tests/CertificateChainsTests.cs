@@ -1,8 +1,8 @@
 using System.Collections.Immutable;
 using System.Security.Cryptography;
-using Hatchery.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using CsCheck;
+using Hatchery.Cryptography;
 
 namespace Hatchery.Pki.Tests;
 

@@ -82,8 +82,11 @@ public sealed class CmcTests
         var secret = new SecretText("correct horse");
         var builder = new CmcRequestBuilder
         {
-            Requests = crmf ? [] : [content.Sign(key, s_chance)], CrmfRequests = crmf ? [CertReqMsg.Make(1000, content, key, s_chance)] : [],
-            TransactionId = 17, Identification = "device", Secret = secret,
+            Requests = crmf ? [] : [content.Sign(key, s_chance)],
+            CrmfRequests = crmf ? [CertReqMsg.Make(1000, content, key, s_chance)] : [],
+            TransactionId = 17,
+            Identification = "device",
+            Secret = secret,
             Controls = [(CmcControls.DataReturn, CmcControls.Octets("mine"u8)), (CmcControls.GetCrl, new CmcGetCrl(ca.Certificate.Subject).Encode())],
         };
         var encoded = builder.Sign(key, [], s_chance, s_now, out byte[] nonce);

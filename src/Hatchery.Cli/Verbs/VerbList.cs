@@ -13,5 +13,6 @@ internal static class VerbList
         DeviceVerbs.Make(),
         FdoVerbs.Make(),
         EstVerbs.Make(),
+        CaVerbs.Make(),
     ];
 }

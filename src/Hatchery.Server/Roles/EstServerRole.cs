@@ -58,7 +58,7 @@ public sealed class EstServerRole : IServerRole
     public async ValueTask StartAsync(IConfigurationSection section, RoleContext context, CancellationToken cancel)
     {
         var settings = ServerOptions.Bind<EstRoleSettings>(section);
-        var authority = new EmbeddedAuthority(context.Store, settings.Authority, context.Chance);
+        var authority = new EmbeddedAuthority(context.Store, settings.Authority, context.Chance, context.Shared.GetValueOrDefault(CaRole.LocationsOf(settings.Authority)) as AuthorityLocations);
         try
         {
             await new AuthorityKeeper(authority).CreateAsync(new AuthoritySetup(), Caller.Local("start", context.Now()), cancel);

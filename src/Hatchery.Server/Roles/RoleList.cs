@@ -6,7 +6,7 @@ public static class RoleList
     public static IReadOnlyList<IServerRole> All { get; } =
     [
         new FdoManufacturerRole(), new FdoRendezvousRole(), new FdoOwnerRole(),
-        new EstServerRole(), new EstRaRole(),
+        new CaRole(), new EstServerRole(), new EstRaRole(),
     ];
 
     public static IReadOnlyList<Protocol> Protocols { get; } = [.. All.Select(r => r.Protocol).Distinct()];

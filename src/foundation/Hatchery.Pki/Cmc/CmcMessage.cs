@@ -74,7 +74,11 @@ public sealed record CmcMessage
         content.ThrowIfNotEmpty();
         return new CmcMessage
         {
-            IsResponse = isResponse, Controls = controls.ToImmutable(), Requests = requests.ToImmutable(), RequestSequence = sequenceOfRequests, Inner = inner.ToImmutable(),
+            IsResponse = isResponse,
+            Controls = controls.ToImmutable(),
+            Requests = requests.ToImmutable(),
+            RequestSequence = sequenceOfRequests,
+            Inner = inner.ToImmutable(),
         };
     }, AsnEncodingRules.BER);
 
