@@ -123,12 +123,19 @@ public sealed class RadiusEapService(EapServer eap, RadiusServiceOptions? option
 public delegate void RadiusAnswering(long ticket, RadiusMessage? answer, Moment now, Tag tag);
 
 /// <summary>Joins an engine and a service: the handler for the engine's pump.</summary>
+/// <param name="answer">The engine's <c>Answer</c>.</param>
 /// <param name="post">Runs something on the pump's thread.</param>
 /// <param name="inline">Serves on the pump's thread (virtual time); else on the thread pool.</param>
-/// <param name="answer">The engine's <c>Answer</c>.</param>
 public sealed class RadiusServerHost(RadiusAnswering answer, IRadiusService service, string listener, Func<Moment> now, Action<Action> post, RefusalLog refused, FaultLog failed,
     bool inline = false, CancellationToken stop = default)
 {
+    private static readonly ImmutableArray<Layer> s_udp = [new("UDP", Protection.Clear), new("RADIUS", Protection.Clear), new("EAP", Protection.Clear)];
+
+    /// <summary>Under a method's messages, outermost first.</summary>
+    public ImmutableArray<Layer> Layers { get; init; } = s_udp;
+    /// <summary>Whose frames the answers are tagged for.</summary>
+    public IWitness Witness { get; init; } = Hatchery.Witness.None;
+
     public void Happened(in RadiusServerEvent what)
     {
         if (what.Discarded is { } fault)
@@ -146,13 +153,14 @@ public sealed class RadiusServerHost(RadiusAnswering answer, IRadiusService serv
     private async Task ServeAsync(long ticket, RadiusRequest request)
     {
         RadiusMessage? reply = null;
+        var caller = CallerOf(request.Remote, request.Frames);
         try
         {
-            reply = await service.HandleAsync(request, CallerOf(request.Remote, request.Frames), stop);
+            reply = await service.HandleAsync(request, caller, stop);
         }
         catch (RadiusException fault)
         {
-            refused(CallerOf(request.Remote, request.Frames), null, fault);
+            refused(caller, null, fault);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
@@ -162,8 +170,16 @@ public sealed class RadiusServerHost(RadiusAnswering answer, IRadiusService serv
         {
             failed(request.Packet.Code.ToString(), fault);
         }
-        post(() => answer(ticket, reply, now(), default));
+        post(() => answer(ticket, reply, now(), caller.AnswerFrames));
     }
 
-    private Caller CallerOf(string remote, Tag frames) => new() { Now = now(), Listener = listener, Remote = remote, RequestFrames = frames };
+    private Caller CallerOf(string remote, Tag frames) => new()
+    {
+        Now = now(),
+        Listener = listener,
+        Remote = remote,
+        Layers = Layers,
+        RequestFrames = frames,
+        AnswerFrames = (Witness.Watching & Watch.Frames) != 0 ? Witness.NewTag() : default,
+    };
 }
