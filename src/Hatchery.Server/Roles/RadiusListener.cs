@@ -18,6 +18,8 @@ public sealed class RadiusOptions
     public List<RadiusClientOption> Clients { get; set; } = [];
     /// <summary>What admitted devices' ports get, by the name of the admission policy's profile.</summary>
     public Dictionary<string, RadiusProfileOptions> Profiles { get; set; } = [];
+    /// <summary>Conversations that one device may begin in a minute; 0: any number.</summary>
+    public int StartsPerMinute { get; set; } = 60;
     /// <summary>Keeps what NASes report about sessions; off: accounting is not answered.</summary>
     public bool Accounting { get; set; } = true;
 }
@@ -148,6 +150,7 @@ internal static class RadiusListener
                 FilterId = p.Value.FilterId,
                 SessionTimeout = p.Value.SessionSeconds > 0 ? TimeSpan.FromSeconds(p.Value.SessionSeconds) : null,
             }),
+            StartsPerMinute = options.StartsPerMinute,
             Account = options.Accounting ? (what, caller, cancel) => RadiusSessions.RecordAsync(context.Store, what, caller, cancel) : null,
         });
     }

@@ -47,6 +47,8 @@ public sealed record RadiusServiceOptions
     public TimeSpan? PeerTimeout { get; init; }
     /// <summary>Session-Id as EAP-Key-Name in Access-Accept, also where the NAS did not ask (RFC 7268 §2.2).</summary>
     public bool AlwaysNameKey { get; init; }
+    /// <summary>Conversations that one device (Calling-Station-Id at a NAS) may begin in a minute; further ones are refused. 0: any number.</summary>
+    public int StartsPerMinute { get; init; }
     /// <summary>Records an accounting request durably; null: accounting is not answered.</summary>
     public Func<RadiusAccounting, Caller, CancellationToken, ValueTask>? Account { get; init; }
 }
@@ -55,6 +57,7 @@ public sealed record RadiusServiceOptions
 public sealed class RadiusEapService(EapServer eap, RadiusServiceOptions? options = null) : IRadiusService
 {
     private readonly RadiusServiceOptions _options = options ?? new();
+    private readonly StartLimit _starts = new(options?.StartsPerMinute ?? 0);
 
     public async ValueTask<RadiusMessage?> HandleAsync(RadiusRequest request, Caller caller, CancellationToken cancel)
     {
@@ -64,6 +67,11 @@ public sealed class RadiusEapService(EapServer eap, RadiusServiceOptions? option
         if (message is null)
             return new RadiusMessage(RadiusCode.AccessReject).Add(RadiusAttribute.ReplyMessage, "This server speaks EAP only.");
         ReadOnlyMemory<byte> state = request.Packet.TryGet(RadiusAttribute.State, out var value) ? value.ToArray() : default;
+        if (state.IsEmpty && request.Packet.Text(RadiusAttribute.CallingStationId) is { } station && !_starts.Allows($"{request.Nas.Name}/{station}", caller.Now))
+        {
+            byte identifier = message.Length > 1 ? message[1] : (byte)0;
+            return new RadiusMessage(RadiusCode.AccessReject).AddEap(new EapPacket(EapCode.Failure, identifier, 0, default).Encode());
+        }
         var answer = await eap.HandleAsync(new EapArrival(message, state, request.Nas.Name, c => Fill(c, request.Packet)), caller, cancel);
         return answer is null ? null : ToMessage(answer, request.Packet);
     }
