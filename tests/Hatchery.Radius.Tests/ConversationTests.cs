@@ -289,7 +289,8 @@ public sealed class ConversationTests
                 return default;
             },
         }, client: chance => new RadiusEapClient<int>(new EapPeerOptions(Gpsk.Type), new NasPortOptions("nas-1") { CallingStation = "02-00-00-00-00-01" },
-            [new(1, new RadiusSecret("testing123"))], chance) { Accounts = true });
+            [new(1, new RadiusSecret("testing123"))], chance)
+        { Accounts = true });
         Assert.True(world.Run());
         var start = world.Sent.Single(s => s.ToServer && s.Bytes[0] == 4).Bytes;
         Assert.Single(world.Ask(start));

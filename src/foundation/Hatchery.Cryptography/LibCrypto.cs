@@ -80,6 +80,17 @@ internal static unsafe partial class LibCrypto
 
     [LibraryImport(File)] internal static partial int BN_bn2binpad(nint number, byte* into, int length);
     [LibraryImport(File)] internal static partial void BN_clear_free(nint number);
+    [LibraryImport(File)] internal static partial nint BN_new();
+    [LibraryImport(File)] internal static partial nint BN_bin2bn(byte* from, int length, nint into);
+    [LibraryImport(File)] internal static partial void BN_set_flags(nint number, int flags);
+    [LibraryImport(File)] internal static partial nint BN_CTX_new();
+    [LibraryImport(File)] internal static partial void BN_CTX_free(nint context);
+    [LibraryImport(File)] internal static partial nint BN_MONT_CTX_new();
+    [LibraryImport(File)] internal static partial int BN_MONT_CTX_set(nint montgomery, nint modulus, nint context);
+    [LibraryImport(File)] internal static partial void BN_MONT_CTX_free(nint montgomery);
+    [LibraryImport(File)] internal static partial int BN_mod_exp_mont_consttime(nint result, nint number, nint exponent, nint modulus, nint context, nint montgomery);
+    [LibraryImport(File)] internal static partial nint BN_get_rfc3526_prime_2048(nint into);
+    [LibraryImport(File)] internal static partial nint BN_get_rfc3526_prime_3072(nint into);
     [LibraryImport(File)] internal static partial nint EC_GROUP_new_by_curve_name(int nid);
     [LibraryImport(File)] internal static partial nint EC_POINT_new(nint group);
     [LibraryImport(File)] internal static partial void EC_POINT_free(nint point);

@@ -1,6 +1,4 @@
 using System.Collections.Immutable;
-using System.Security.Cryptography;
-using Hatchery.Cryptography.Cose;
 
 namespace Hatchery.Fdo;
 
@@ -17,13 +15,20 @@ public abstract class CipherSuite
     public static readonly CipherSuite A128Gcm = new GcmSuite(CipherSuiteName.A128Gcm, 128), A256Gcm = new GcmSuite(CipherSuiteName.A256Gcm, 256);
 
     /// <summary>What is implemented, best first.</summary>
-    public static readonly ImmutableArray<CipherSuite> All = [A256Gcm, A128Gcm];
+    public static readonly ImmutableArray<CipherSuite> All =
+    [
+        A256Gcm, A128Gcm, new GcmSuite(CipherSuiteName.A192Gcm, 192),
+        new CcmSuite(CipherSuiteName.AesCcm64_128_256, 256, 7), new CcmSuite(CipherSuiteName.AesCcm64_128_128, 128, 7),
+        new CcmSuite(CipherSuiteName.AesCcm16_128_256, 256, 13), new CcmSuite(CipherSuiteName.AesCcm16_128_128, 128, 13),
+        new EncryptThenMacSuite(CipherSuiteName.CoseAes256Ctr), new EncryptThenMacSuite(CipherSuiteName.CoseAes128Ctr),
+        new EncryptThenMacSuite(CipherSuiteName.CoseAes256Cbc), new EncryptThenMacSuite(CipherSuiteName.CoseAes128Cbc),
+    ];
 
     private protected CipherSuite(CipherSuiteName name) => Name = name;
 
     public CipherSuiteName Name { get; }
 
-    /// <summary>Null: the number is none of <see cref="CipherSuiteName"/>, or not implemented.</summary>
+    /// <summary>Null: the number is none of <see cref="CipherSuiteName"/>.</summary>
     public static CipherSuite? Find(int number)
     {
         foreach (var suite in All)
@@ -33,43 +38,38 @@ public abstract class CipherSuite
     }
 
     /// <exception cref="FdoException">101: not supported.</exception>
-    public static CipherSuite Require(int number) => Find(number)
-        ?? throw FdoException.Invalid("cipherSuiteName", $"{(Enum.IsDefined((CipherSuiteName)number) ? ((CipherSuiteName)number).ToString() : number)} is not supported.");
+    public static CipherSuite Require(int number) => Find(number) ?? throw FdoException.Invalid("cipherSuiteName", $"{number} is not supported.");
+
+    /// <summary>The suite in one reading of encrypt-then-MAC; null: the reading is found out from the first message that is opened. Suites with
+    /// authenticated encryption have one reading only and are returned as they are.</summary>
+    public virtual CipherSuite As(EncryptThenMacProfile? profile) => this;
 
     /// <param name="shSe">The shared secret of the key exchange.</param>
-    /// <param name="contextRand">Empty for ECDH.</param>
+    /// <param name="contextRand">Empty but for ASYMKEX.</param>
     public abstract SessionKeys Derive(ReadOnlySpan<byte> shSe, ReadOnlySpan<byte> contextRand);
 
     /// <summary>Session keys that were stored, see <see cref="SessionKeys.Material"/>.</summary>
     public abstract SessionKeys Restore(SecretBytes material);
-
-    private sealed class GcmSuite(CipherSuiteName name, int bits) : CipherSuite(name)
-    {
-        public override SessionKeys Derive(ReadOnlySpan<byte> shSe, ReadOnlySpan<byte> contextRand)
-        {
-            var sevk = KeySchedule.Derive(HashAlgorithmName.SHA256, shSe, contextRand, bits);
-            var keys = new GcmSessionKeys(this, new SecretBytes(sevk));
-            CryptographicOperations.ZeroMemory(sevk);
-            return keys;
-        }
-
-        public override SessionKeys Restore(SecretBytes material) => material.Length * 8 == bits ? new GcmSessionKeys(this, material)
-            : throw new ArgumentException("The key has not the size that the suite needs.", nameof(material));
-    }
 }
 
 /// <summary>The keys of one TO2 session; the same in both directions. Not for several threads at once.</summary>
 public abstract class SessionKeys : IDisposable
 {
-    private protected SessionKeys(CipherSuite suite, SecretBytes material) => (Suite, Material) = (suite, material);
+    private protected SessionKeys(CipherSuite suite) => Suite = suite;
 
     public CipherSuite Suite { get; }
-    /// <summary>SEVK, or SEK and SVK one behind the other; to be stored sealed where sessions are shared.</summary>
-    public SecretBytes Material { get; }
+    /// <summary>SEVK; or the encrypt-then-MAC profile in one byte, SEK and SVK. To be stored sealed where sessions are shared.</summary>
+    public abstract SecretBytes Material { get; }
 
     /// <exception cref="FdoException">100: not the suite's container, or it does not decrypt.</exception>
     internal abstract byte[] Open(ReadOnlyMemory<byte> message, string name);
-    internal abstract ReadOnlyMemory<byte> Seal(ReadOnlySpan<byte> plain, Chance chance);
+
+    /// <param name="fromOwner">Which side we are, so that the two never use one nonce.</param>
+    internal abstract ReadOnlyMemory<byte> Seal(ReadOnlySpan<byte> plain, bool fromOwner, Chance chance);
+
+    /// <summary>One sentence for whatever may be wrong inside.</summary>
+    private protected static FdoException DoesNotOpen(string name) =>
+        new(FdoErrorCode.MessageBodyError, name, $"{name}: does not decrypt under the session's key and suite.");
 
     public void Dispose()
     {
@@ -77,26 +77,7 @@ public abstract class SessionKeys : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    protected virtual void Dispose(bool disposing) => Material.Dispose();
+    protected virtual void Dispose(bool disposing) { }
 
     public override string ToString() => "[session keys]";
-}
-
-internal sealed class GcmSessionKeys(CipherSuite suite, SecretBytes material) : SessionKeys(suite, material)
-{
-    private readonly AesGcm _aes = new(material.Reveal(), CoseEncrypt0.GcmTagSize);
-
-    internal override byte[] Open(ReadOnlyMemory<byte> message, string name) =>
-        CoseEncrypt0.Parse(message, FdoException.Body, name).Decrypt((int)Suite.Name, _aes)
-            ?? throw new FdoException(FdoErrorCode.MessageBodyError, name, $"{name}: does not decrypt under the session's key and suite.");
-
-    internal override ReadOnlyMemory<byte> Seal(ReadOnlySpan<byte> plain, Chance chance) =>
-        CoseEncrypt0.Encrypt((int)Suite.Name, _aes, plain, chance, "TO2.IV").Raw;
-
-    protected override void Dispose(bool disposing)
-    {
-        if (disposing)
-            _aes.Dispose();
-        base.Dispose(disposing);
-    }
 }

@@ -12,7 +12,7 @@ public abstract class KeyExchangeSuite
     public static readonly KeyExchangeSuite Ecdh384 = new EcdhSuite("ECDH384", ECCurve.NamedCurves.nistP384, 48, 48, PublicKeyType.Secp384R1);
 
     /// <summary>What is implemented.</summary>
-    public static readonly ImmutableArray<KeyExchangeSuite> All = [Ecdh256, Ecdh384];
+    public static readonly ImmutableArray<KeyExchangeSuite> All = [Ecdh256, Ecdh384, .. DhSuite.Both, .. AsymmetricSuite.Both];
 
     /// <summary>The standard's names, implemented or not.</summary>
     public static readonly ImmutableArray<string> Names = ["DHKEXid14", "DHKEXid15", "ASYMKEX2048", "ASYMKEX3072", "ECDH256", "ECDH384"];
@@ -40,16 +40,19 @@ public abstract class KeyExchangeSuite
     {
         PublicKeyType.Secp256R1 => Ecdh256,
         PublicKeyType.Secp384R1 => Ecdh384,
+        PublicKeyType.Rsa2048Restr => DhSuite.Id14,
+        PublicKeyType.RsaPkcs or PublicKeyType.RsaPss => DhSuite.Id15,
         _ => throw FdoException.Invalid("OVPublicKey", $"no key exchange is supported for keys of type {key}."),
     };
 
-    public abstract bool Fits(PublicKeyType owner);
+    public abstract bool Fits(FdoPublicKey owner);
 
     /// <summary>The owner's half; its parameter goes out in message 61.</summary>
     public abstract KeyExchange BeginOwner(Chance chance);
 
     /// <summary>The device's half; its parameter goes out in message 64.</summary>
-    public abstract KeyExchange BeginDevice(Chance chance);
+    /// <param name="owner">The key that the voucher names.</param>
+    public abstract KeyExchange BeginDevice(Chance chance, FdoPublicKey owner);
 
     /// <summary>The owner's half as <see cref="KeyExchange.Export"/> gave it: a session may go on in another process.</summary>
     internal abstract KeyExchange RestoreOwner(ReadOnlySpan<byte> exported);
@@ -62,7 +65,8 @@ public abstract class KeyExchange : IDisposable
     public abstract ReadOnlyMemory<byte> Parameter { get; }
 
     /// <exception cref="FdoException">101: the peer's parameter is wrong.</exception>
-    public abstract SessionKeys Complete(ReadOnlyMemory<byte> peerParameter, CipherSuite suite);
+    /// <param name="owner">The owner's own key, which ASYMKEX decrypts with; null on the device.</param>
+    public abstract SessionKeys Complete(ReadOnlyMemory<byte> peerParameter, CipherSuite suite, FdoPrivateKey? owner = null);
 
     /// <summary>Private key and random, to be stored sealed.</summary>
     internal abstract SecretBytes Export();
@@ -82,9 +86,9 @@ internal sealed class EcdhSuite(string name, ECCurve curve, int coordinate, int 
     public int Coordinate => coordinate;
     public int Random => random;
 
-    public override bool Fits(PublicKeyType owner) => owner == ownerKey;
+    public override bool Fits(FdoPublicKey owner) => owner.Type == ownerKey;
     public override KeyExchange BeginOwner(Chance chance) => Begin(chance, isOwner: true, "TO2.xA");
-    public override KeyExchange BeginDevice(Chance chance) => Begin(chance, isOwner: false, "TO2.xB");
+    public override KeyExchange BeginDevice(Chance chance, FdoPublicKey owner) => Begin(chance, isOwner: false, "TO2.xB");
 
     internal override KeyExchange RestoreOwner(ReadOnlySpan<byte> exported) =>
         new EcdhExchange(this, EcAgreement.FromPrivate(curve, exported[..coordinate]), exported[coordinate..].ToArray(), isOwner: true);
@@ -162,7 +166,7 @@ internal sealed class EcdhExchange : KeyExchange
         at += 2 + part.Length;
     }
 
-    public override SessionKeys Complete(ReadOnlyMemory<byte> peerParameter, CipherSuite suite)
+    public override SessionKeys Complete(ReadOnlyMemory<byte> peerParameter, CipherSuite suite, FdoPrivateKey? owner = null)
     {
         string field = _isOwner ? "xBKeyExchange" : "xAKeyExchange";
         int width = _suite.Coordinate;

@@ -19,25 +19,30 @@ internal sealed class Fleet : IAdmission
     public static readonly WitnessKey Key = new(SHA256.HashData("fleet"u8));
     public const string ManufacturerHost = "factory.test", RendezvousHost = "rv.test", OwnerHost = "owner.test";
 
-    private readonly ECDsa _manufacturerKey, _ownerKey;
+    private readonly FdoPrivateKey _manufacturerKey, _ownerKey;
     private readonly Chance _chance = new SystemChance();
 
-    public Fleet(ECCurve curve, string rendezvous = "http://rv.test:80", ServiceInfoPlan? plan = null, Func<IRecordStore, IRecordStore>? around = null)
+    public Fleet(ECCurve curve, string rendezvous = "http://rv.test:80", ServiceInfoPlan? plan = null, Func<IRecordStore, IRecordStore>? around = null, IServiceInfoPlanner? planner = null)
+        : this(new FdoPrivateKey(ECDsa.Create(curve)), new FdoPrivateKey(ECDsa.Create(curve)), rendezvous, plan, around, planner: planner) { }
+
+    public Fleet(FdoPrivateKey manufacturerKey, FdoPrivateKey ownerKey, string rendezvous = "http://rv.test:80", ServiceInfoPlan? plan = null, Func<IRecordStore, IRecordStore>? around = null,
+        EncryptThenMacProfile mac = EncryptThenMacProfile.Strict, bool reuse = false, IServiceInfoPlanner? planner = null)
     {
-        _manufacturerKey = ECDsa.Create(curve);
-        _ownerKey = ECDsa.Create(curve);
-        Ca = CertificateAuthority.CreateRoot("CN=Device CA", ECDsa.Create(curve), DirectWorld<DeviceCredential>.Start.AddYears(-1), TimeSpan.FromDays(3650), _chance);
-        var ca = CertificateAuthority.CreateRoot("CN=Manufacturer", _manufacturerKey, DirectWorld<DeviceCredential>.Start.AddYears(-1), TimeSpan.FromDays(3650), _chance);
+        (_manufacturerKey, _ownerKey) = (manufacturerKey, ownerKey);
+        Ca = CertificateAuthority.CreateRoot("CN=Device CA", ECDsa.Create(ECCurve.NamedCurves.nistP256), DirectWorld<DeviceCredential>.Start.AddYears(-1), TimeSpan.FromDays(3650), _chance);
+        ReadOnlyMemory<byte> manufacturerCertificate = Certify(manufacturerKey.ExportPkcs8());
         ManufacturerStore = Around(Store());
         RendezvousStore = Around(Store());
         OwnerStore = Around(Store());
         IRecordStore Around(IRecordStore store) => around is null ? store : around(store);
-        var manufacturer = new ManufacturerOptions { Keys = [_manufacturerKey], KeyChains = [ca.Chain], DeviceCa = Ca, RendezvousInfo = RendezvousText.Parse(rendezvous) };
+        var manufacturer = new ManufacturerOptions { Keys = [_manufacturerKey], KeyChains = [[manufacturerCertificate]], DeviceCa = Ca, RendezvousInfo = RendezvousText.Parse(rendezvous) };
         OwnerOptions = new OwnerOptions
         {
             Keys = new OwnerKeys(_ownerKey),
-            Planner = new OnePlan(plan ?? ServiceInfoPlan.Empty),
+            Planner = planner ?? new OnePlan(plan ?? ServiceInfoPlan.Empty),
             Addresses = [new To2AddressEntry(null, OwnerHost, 80, TransportProtocol.Http)],
+            EncryptThenMac = mac,
+            ReuseCredential = reuse ? (_, _) => true : null,
         };
         Vouchers = new OwnerVouchers(OwnerStore, OwnerOptions.Keys, new VoucherPolicy(), _chance);
         Made = new ManufacturerVouchers(ManufacturerStore, manufacturer.Keys, _chance);
@@ -49,6 +54,20 @@ internal sealed class Fleet : IAdmission
         };
     }
 
+    private static byte[] Certify(byte[] pkcs8)
+    {
+        var (from, until) = (DirectWorld<DeviceCredential>.Start.AddYears(-1), DirectWorld<DeviceCredential>.Start.AddYears(9));
+        if (FdoPrivateKey.Import(pkcs8).Type is PublicKeyType.Secp256R1 or PublicKeyType.Secp384R1)
+        {
+            using var elliptic = ECDsa.Create();
+            elliptic.ImportPkcs8PrivateKey(pkcs8, out _);
+            return new CertificateRequest("CN=Manufacturer", elliptic, HashAlgorithmName.SHA256).CreateSelfSigned(from, until).RawData;
+        }
+        using var rsa = RSA.Create();
+        rsa.ImportPkcs8PrivateKey(pkcs8, out _);
+        return new CertificateRequest("CN=Manufacturer", rsa, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1).CreateSelfSigned(from, until).RawData;
+    }
+
     public CertificateAuthority Ca { get; }
     public OwnerOptions OwnerOptions { get; }
     public OwnerVouchers Vouchers { get; }
@@ -57,7 +76,8 @@ internal sealed class Fleet : IAdmission
     public IRecordStore RendezvousStore { get; }
     public IRecordStore OwnerStore { get; }
     public Dictionary<string, IHttpRole> Roles { get; }
-    public ECDsa OwnerKey => _ownerKey;
+    public FdoPrivateKey OwnerKey => _ownerKey;
+    public FdoPrivateKey ManufacturerKey => _manufacturerKey;
     public List<string> Refusals { get; } = [];
     public Func<AdmissionRequest, Decision> Policy { get; set; } = _ => new Decision.Admit("default");
     public ObservationLog Log { get; } = new();
@@ -76,12 +96,14 @@ internal sealed class Fleet : IAdmission
         return new HttpServiceDriver(driver, new FdoHttpServer(dispatcher.Types, _chance));
     }
 
-    public DirectWorld<T> World<T>(IDeviceFiles? files = null) where T : class
+    public DirectWorld<T> World<T>(IDeviceFiles? files = null) where T : class => World<T>(files is null ? [] : [new DownloadModule(files)]);
+
+    public DirectWorld<T> World<T>(params IDeviceModule[] all) where T : class
     {
-        var modules = files is null ? null : new DeviceModuleHost(new DownloadModule(files));
+        var modules = all.Length == 0 ? null : new DeviceModuleHost([.. all]);
         return new DirectWorld<T>(to => Roles.GetValueOrDefault(to.Host), _ => new FdoHttpClient())
         {
-            Needs = need => modules is not null && need is ServiceInfoNeed asked ? modules.AnswerAsync(asked, default).Result : new Supply.Failed(need.Ticket, "no modules"),
+            Needs = need => modules is not null && need is ServiceInfoNeed asked ? modules.AnswerAsync(asked, default).AsTask().GetAwaiter().GetResult() : new Supply.Failed(need.Ticket, "no modules"),
         };
     }
 
@@ -89,13 +111,29 @@ internal sealed class Fleet : IAdmission
         new(party, world, new Witness(Key, Watch.Steps, () => new SessionId(Guid.NewGuid()), Log),
             new PartyIdentity<T>(new Actor(player, player.Name + " 1", "owner"), p => new Actor(p, p.Name, p.UsuallyOperatedBy), schema));
 
-    public DeviceInitializer Initializer(ECCurve curve, PublicKeyEncoding encoding = PublicKeyEncoding.X509, string serial = "SN-1")
+    public DeviceInitializer Initializer(ECCurve curve, PublicKeyEncoding encoding = PublicKeyEncoding.X509, string serial = "SN-1") => Initializer(curve, null, encoding, serial);
+
+    public DeviceInitializer Initializer(ECCurve curve, PublicKeyType? type, PublicKeyEncoding encoding, string serial = "SN-1")
     {
         using var key = ECDsa.Create(curve);
         var csr = new CertificateRequest("CN=device", key, HashAlgorithmName.SHA256).CreateSigningRequest();
         var spki = key.ExportSubjectPublicKeyInfo();
         return new DeviceInitializer(new Destination("http", ManufacturerHost, 80, new ChannelSecurity.None(), FdoPlayers.Manufacturer), new SecretBytes(key.ExportPkcs8PrivateKey()),
-            spki, csr, FdoPublicKey.TypeOf(spki)!.Value, encoding, serial, "model", _chance);
+            spki, csr, type ?? FdoPublicKey.TypeOf(spki)!.Value, encoding, serial, "model", _chance);
+    }
+
+    /// <summary>With RSA keys, the owners' and the device's.</summary>
+    /// <param name="type">Wished of the manufacturer's key.</param>
+    public DeviceInitializer Initializer(RSA key, PublicKeyType type, PublicKeyEncoding encoding) =>
+        new(new Destination("http", ManufacturerHost, 80, new ChannelSecurity.None(), FdoPlayers.Manufacturer), new SecretBytes(key.ExportPkcs8PrivateKey()), key.ExportSubjectPublicKeyInfo(),
+            new CertificateRequest("CN=device", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1).CreateSigningRequest(), type, encoding, "SN-1", "model", _chance);
+
+    public DeviceCredential Manufacture(DeviceInitializer party)
+    {
+        var world = World<DeviceCredential>();
+        var outcome = world.Run(Driver(party, world, DeviceCredential.Schema, FdoPlayers.Device));
+        Assert.True(outcome.Succeeded, outcome.Reason);
+        return Assert.Single(world.Saved);
     }
 
     /// <summary>DI.</summary>

@@ -7,7 +7,7 @@ namespace Hatchery.Fdo.Tests;
 public sealed class HostileInputTests
 {
     private static readonly (int Type, byte[] Body)[] s_seeds =
-        [.. Transcript.WithGcm.Concat(Transcript.WithCoseKeys).SelectMany(n => Transcript.Read(n).Messages).Select(m => (m.Type, m.Body))
+        [.. Transcript.WithGcm.Concat(Transcript.WithMac).Concat(Transcript.WithRsa).SelectMany(n => Transcript.Read(n).Messages).Select(m => (m.Type, m.Body))
             .Concat(Transcript.WithGcm.SelectMany(n => Transcript.Read(n).Messages).Where(m => m.Plaintext is not null).Select(m => (-m.Type, m.Plaintext!)))
             .Concat(Directory.EnumerateFiles(Path.Combine(AppContext.BaseDirectory, "Corpus")).Select(f =>
                 (int.Parse(Path.GetFileName(f).Split('-')[0], System.Globalization.CultureInfo.InvariantCulture), File.ReadAllBytes(f))))];

@@ -1,6 +1,3 @@
-using System.Collections.Immutable;
-using System.Security.Cryptography;
-using Hatchery.Cryptography;
 using Hatchery.Cryptography.Cose;
 
 namespace Hatchery.Fdo.Tests;
@@ -35,12 +32,12 @@ public sealed class RemakeTests
         for (int i = 0; i < recorded.Entries.Length; i++)
         {
             var entry = recorded.Entries[i];
-            using var key = SigningKeys.ImportPrivate(run.Key(signers[i]));
+            using var key = run.Signing(signers[i]);
             var extra = entry.Extra.Span[0] == 0xF6 ? default : new BoundedCborReader(entry.Extra, FdoException.Voucher).Bytes("OVEExtra");
             made = VoucherExtension.Extend(made, key, entry.PublicKey, new RecordedRandomness().Signature("voucher.OVEntry", entry.Signed.Signature), extra);
         }
         Assert.Equal(run.Bytes("voucher_extended"), made.Raw.ToArray());
-        using var owner = SigningKeys.ImportPrivate(run.Key("owner_key_pkcs8"));
+        using var owner = run.Signing("owner_key_pkcs8");
         Assert.True(VoucherVerifier.Verify(recorded, new VoucherPolicy { Owner = FdoPublicKey.From(owner) }).IsValid);
     }
 
@@ -48,8 +45,8 @@ public sealed class RemakeTests
     public void TO0_and_TO1(string name)
     {
         var run = Transcript.Read(name);
-        using var owner = SigningKeys.ImportPrivate(run.Key("owner_key_pkcs8"));
-        using var device = SigningKeys.ImportPrivate(run.Key("device_key_pkcs8"));
+        using var owner = run.Signing("owner_key_pkcs8");
+        using var device = run.Signing("device_key_pkcs8");
         var recorded = run.Parse<OwnerSign>(22);
         Assert.Equal(run.Parse<To0HelloAck>(21).NonceTO0Sign, recorded.To0d.NonceTO0Sign);
         var to0d = To0d.Create(OwnershipVoucher.Parse(run.Bytes("voucher_extended")), recorded.To0d.WaitSeconds, run.Parse<To0HelloAck>(21).NonceTO0Sign);
@@ -60,22 +57,23 @@ public sealed class RemakeTests
         var proof = run.Parse<ProveToRV>(32);
         Assert.Equal(run.First(32).Body, ProveToRV.Sign(run.Parse<HelloRVAck>(31).NonceTO1Proof, run.Parse<HelloRV>(30).Guid, device,
             new RecordedRandomness().Signature("TO1.ProveToRV", proof.Token.Signed.Signature)).Raw.ToArray());
-        Assert.False(proof.Token.Verify(owner));
+        Assert.True(proof.Token.Verify(device.SubjectPublicKeyInfo));
+        Assert.False(proof.Token.Verify(owner.SubjectPublicKeyInfo));
     }
 
     [Theory, MemberData(nameof(Transcript.All), MemberType = typeof(Transcript))]
     public void TO2_proofs_and_key_exchange(string name)
     {
         var run = Transcript.Read(name);
-        using var ownerKey = SigningKeys.ImportPrivate(run.Key("owner_key_pkcs8"));
-        using var deviceKey = SigningKeys.ImportPrivate(run.Key("device_key_pkcs8"));
+        using var ownerKey = run.Signing("owner_key_pkcs8");
+        using var deviceKey = run.Signing("device_key_pkcs8");
         var hello = run.Parse<HelloDevice>(60);
         var voucher = OwnershipVoucher.Parse(run.Bytes("voucher_extended"));
         var proof = run.Parse<ProveOVHdr>(61);
         var proveDevice = run.Parse<ProveDevice>(64);
         var suite = KeyExchangeSuite.Require(run.KexSuite);
-        using var ownerHalf = suite.BeginOwner(Recorded(run, 1, "TO2.xA", "xA"));
-        using var deviceHalf = suite.BeginDevice(Recorded(run, 0, "TO2.xB", "xB"));
+        using var ownerHalf = suite.BeginOwner(Recorded(run, 1, "TO2.xA", proof.Content.XAKeyExchange));
+        using var deviceHalf = suite.BeginDevice(Recorded(run, 0, "TO2.xB", proveDevice.XBKeyExchange), proof.CuphOwnerPubKey);
         var content = new ProveOVHdrContent(voucher.Header, voucher.Entries.Length, voucher.HeaderHmac, hello.NonceTO2ProveOV, hello.ASigInfo, ownerHalf.Parameter,
             FdoHash.Of(proof.Content.HelloDeviceHash.Type, hello.Raw.Span), proof.Content.MaxOwnerMessageSize);
         Assert.Equal(run.First(61).Body, ProveOVHdr.Sign(content, proof.CuphNonce, proof.CuphOwnerPubKey, ownerKey,
@@ -86,32 +84,41 @@ public sealed class RemakeTests
             var entry = (OVNextEntry)FdoCodec.Parse(63, recorded.Body);
             Assert.Equal(recorded.Body, new OVNextEntry(entry.OVEntryNum, voucher.Entries[entry.OVEntryNum]).Raw.ToArray());
         }
-        Assert.Equal(run.First(64).Body, ProveDevice.Sign(proof.CuphNonce, hello.Guid, deviceHalf.Parameter, proveDevice.EuphNonce, deviceKey,
+        Assert.Equal(run.First(64).Body, ProveDevice.Sign(proof.CuphNonce, hello.Guid, suite is AsymmetricSuite ? proveDevice.XBKeyExchange : deviceHalf.Parameter, proveDevice.EuphNonce, deviceKey,
             new RecordedRandomness().Signature("TO2.ProveDevice", proveDevice.Token.Signed.Signature)).Raw.ToArray());
-        Assert.Equal(run.Exchange(0, "shse"), ((EcdhExchange)deviceHalf).SharedSecret(proof.Content.XAKeyExchange, "xA", ((EcdhSuite)suite).Coordinate));
-        Assert.Equal(run.Exchange(1, "shse"), ((EcdhExchange)ownerHalf).SharedSecret(proveDevice.XBKeyExchange, "xB", ((EcdhSuite)suite).Coordinate));
-        if (run.IsGcm)
+        if (deviceHalf is EcdhExchange deviceEcdh && ownerHalf is EcdhExchange ownerEcdh)
         {
-            var cipher = CipherSuite.Require(hello.CipherSuiteName);
-            using var device = deviceHalf.Complete(proof.Content.XAKeyExchange, cipher);
-            using var owner = ownerHalf.Complete(proveDevice.XBKeyExchange, cipher);
-            Assert.Equal(run.Exchange(0, "sek"), device.Material.Reveal().ToArray());
-            Assert.Equal(run.Exchange(1, "sek"), owner.Material.Reveal().ToArray());
+            Assert.Equal(run.Exchange(0, "shse"), deviceEcdh.SharedSecret(proof.Content.XAKeyExchange, "xA", ((EcdhSuite)suite).Coordinate));
+            Assert.Equal(run.Exchange(1, "shse"), ownerEcdh.SharedSecret(proveDevice.XBKeyExchange, "xB", ((EcdhSuite)suite).Coordinate));
         }
-        else
-            Assert.Equal(FdoErrorCode.InvalidMessageError, Assert.Throws<FdoException>(() => CipherSuite.Require(hello.CipherSuiteName)).Code);
+        else if (deviceHalf is DhExchange deviceDh && ownerHalf is DhExchange ownerDh)
+        {
+            Assert.Equal(run.Exchange(0, "shse"), deviceDh.SharedSecret(proof.Content.XAKeyExchange));
+            Assert.Equal(run.Exchange(1, "shse"), ownerDh.SharedSecret(proveDevice.XBKeyExchange));
+        }
+        var cipher = CipherSuite.Require(hello.CipherSuiteName).As(EncryptThenMacProfile.GoFdo);
+        using var expected = run.SessionKeys(0);
+        using var device = deviceHalf.Complete(proof.Content.XAKeyExchange, cipher);
+        using var owner = ownerHalf.Complete(proveDevice.XBKeyExchange, cipher, ownerKey);
+        Assert.Equal(expected.Material, owner.Material);
+        Assert.Equal(expected.Material, device.Material);
+        // The owner's half goes on in another process.
+        using var exported = ownerHalf.Export();
+        using var restored = suite.RestoreOwner(exported.Reveal());
+        using var again = restored.Complete(proveDevice.XBKeyExchange, cipher, ownerKey);
+        Assert.Equal(expected.Material, again.Material);
     }
 
-    [Theory, MemberData(nameof(Transcript.Gcm), MemberType = typeof(Transcript))]
+    [Theory, MemberData(nameof(Transcript.All), MemberType = typeof(Transcript))]
     public void TO2_setup_replacement_and_done(string name)
     {
         var run = Transcript.Read(name);
-        using var keys = CipherSuite.Require(run.CipherSuiteNumber).Restore(new SecretBytes(run.Exchange(0, "sek")));
+        using var keys = run.SessionKeys(0);
         T Content<T>(int type) where T : FdoMessage => ((SealedMessage)FdoCodec.Parse(type, run.First(type).Body)).Open<T>(keys);
         var proof = run.Parse<ProveOVHdr>(61);
         var proveDevice = run.Parse<ProveDevice>(64);
         var setup = Content<SetupDevice>(65);
-        using var owner2 = SigningKeys.ImportPrivate(run.Key(run.HasKey("owner2_key_pkcs8") ? "owner2_key_pkcs8" : "owner_key_pkcs8"));
+        using var owner2 = run.Signing(run.HasKey("owner2_key_pkcs8") ? "owner2_key_pkcs8" : "owner_key_pkcs8");
         Assert.Equal(run.First(65).Plaintext, SetupDevice.Sign(setup.RendezvousInfo, setup.Guid, proveDevice.EuphNonce, setup.Owner2Key, owner2,
             new RecordedRandomness().Signature("TO2.SetupDevice", setup.Signed.Signature)).Raw.ToArray());
         Assert.True(setup.Verify());
@@ -130,11 +137,19 @@ public sealed class RemakeTests
         Assert.Equal(run.First(71).Plaintext, new Done2(proveDevice.EuphNonce).Raw.ToArray());
     }
 
-    private static RecordedRandomness Recorded(Transcript run, int side, string use, string parameter)
+    private static RecordedRandomness Recorded(Transcript run, int side, string use, ReadOnlyMemory<byte> parameter)
     {
-        var bytes = run.Exchange(side, parameter);
-        int width = bytes[1];
-        byte[] point = [4, .. bytes.AsSpan(2, width), .. bytes.AsSpan(4 + width, width)];
-        return new RecordedRandomness().Agreement(use, run.Exchange(side, "own_priv"), point).Value(use + ".Random", bytes.AsMemory(6 + 2 * width));
+        var chance = new RecordedRandomness();
+        if (run.KexSuite.StartsWith("ECDH", StringComparison.Ordinal))
+        {
+            var bytes = parameter.ToArray();
+            int width = bytes[1];
+            byte[] point = [4, .. bytes.AsSpan(2, width), .. bytes.AsSpan(4 + width, width)];
+            return chance.Agreement(use, run.Exchange(side, "own_priv"), point).Value(use + ".Random", bytes.AsMemory(6 + 2 * width));
+        }
+        if (run.KexSuite.StartsWith("DH", StringComparison.Ordinal))
+            return chance.Value(use, run.Exchange(side, "own_priv"));
+        // The OAEP seed of the run is not known: what the device encrypts is checked by its decryption.
+        return chance.Value(use, run.Exchange(side, side == 0 ? "shse" : "context_rand")).Value("TO2.xB.OAEP", new byte[32]);
     }
 }

@@ -16,11 +16,11 @@ public sealed class TranscriptTests
         Assert.Contains(run.Messages, m => m.Type == 64);
     }
 
-    [Theory, MemberData(nameof(Transcript.Gcm), MemberType = typeof(Transcript))]
+    [Theory, MemberData(nameof(Transcript.All), MemberType = typeof(Transcript))]
     public void Every_sealed_message_opens_under_the_recorded_key_and_its_content_encodes_to_the_same_bytes(string name)
     {
         var run = Transcript.Read(name);
-        using var keys = CipherSuite.Require(run.CipherSuiteNumber).Restore(new SecretBytes(run.Exchange(0, "sek")));
+        using var keys = run.SessionKeys(0);
         int opened = 0;
         foreach (var recorded in run.Messages.Where(m => m.Type is >= 65 and <= 71))
         {
@@ -39,7 +39,7 @@ public sealed class TranscriptTests
     public void Every_sealed_message_is_made_again_byte_for_byte_from_its_content_and_IV(string name)
     {
         var run = Transcript.Read(name);
-        using var keys = CipherSuite.Require(run.CipherSuiteNumber).Restore(new SecretBytes(run.Exchange(1, "sek")));
+        using var keys = run.SessionKeys(1);
         foreach (var recorded in run.Messages.Where(m => m.Type is >= 65 and <= 71))
         {
             var envelope = Hatchery.Cryptography.Cose.CoseEncrypt0.Parse(recorded.Body, FdoException.Body);
@@ -47,6 +47,30 @@ public sealed class TranscriptTests
             var made = SealedMessage.Seal(Again(content), keys, new RecordedRandomness().Value("TO2.IV", envelope.Iv));
             Assert.Equal(recorded.Body, made.Raw.ToArray());
         }
+    }
+
+    [Theory, MemberData(nameof(Transcript.Mac), MemberType = typeof(Transcript))]
+    public void Sealed_messages_of_encrypt_then_MAC_are_made_again_and_the_device_finds_out_how_they_are_read(string name)
+    {
+        var run = Transcript.Read(name);
+        using var keys = run.SessionKeys(1);
+        foreach (var recorded in run.Messages.Where(m => m.Type is >= 65 and <= 71))
+        {
+            // [protected, unprotected, payload [protected, {1: alg, 5: iv}, ciphertext], mac]: the IV is found by its label and length.
+            int at = recorded.Body.AsSpan().IndexOf((byte[])[0x05, 0x50]) + 2;
+            var content = ((SealedMessage)FdoCodec.Parse(recorded.Type, recorded.Body)).Open(keys);
+            var made = SealedMessage.Seal(Again(content), keys, new RecordedRandomness().Value("TO2.IV", recorded.Body.AsMemory(at, 16)));
+            Assert.Equal(recorded.Body, made.Raw.ToArray());
+        }
+        var suite = CipherSuite.Require(run.CipherSuiteNumber);
+        using var finding = suite.As(null).Derive(run.Exchange(0, "shse"), []);
+        Assert.Throws<InvalidOperationException>(() => finding.Material);
+        ((SealedMessage)FdoCodec.Parse(65, run.First(65).Body)).Open(finding);
+        Assert.Equal(EncryptThenMacProfile.GoFdo, ((EncryptThenMacSession)finding).Profile);
+        // Once settled, no other reading is believed.
+        using var strict = suite.Derive(run.Exchange(0, "shse"), []);
+        var other = SealedMessage.Seal(new Done2(new Nonce(new byte[16])), strict, new PlatformSigner());
+        Assert.Equal("100", Assert.Throws<FdoException>(() => ((SealedMessage)FdoCodec.Parse(71, other.Raw)).Open(finding)).Error);
     }
 
     /// <summary>The same message with nothing but its fields, so that it must be encoded.</summary>
@@ -86,6 +110,6 @@ public sealed class TranscriptTests
     };
 
     internal static OwnershipVoucherHeader Again(OwnershipVoucherHeader h) => new(h.Guid, new RendezvousInfo(h.RendezvousInfo.Directives), h.DeviceInfo,
-        h.PublicKey.Encoding == PublicKeyEncoding.X5Chain ? FdoPublicKey.FromChain(h.PublicKey.Chain) : FdoPublicKey.FromSubjectPublicKeyInfo(h.PublicKey.SubjectPublicKeyInfo, h.PublicKey.Encoding),
+        h.PublicKey.Encoding == PublicKeyEncoding.X5Chain ? FdoPublicKey.FromChain(h.PublicKey.Chain, h.PublicKey.Type) : FdoPublicKey.FromSubjectPublicKeyInfo(h.PublicKey.SubjectPublicKeyInfo, h.PublicKey.Encoding, h.PublicKey.Type),
         h.DevCertChainHash);
 }

@@ -43,7 +43,7 @@ public sealed class DeviceRefusalTests
         Assert.Contains(field, told.Text, StringComparison.Ordinal);
     }
 
-    private HandOwner Twisting<T>(Func<HandOwner, FdoMessage, T, FdoMessage> twist, ECDsa? key = null) where T : FdoMessage
+    private HandOwner Twisting<T>(Func<HandOwner, FdoMessage, T, FdoMessage> twist, FdoPrivateKey? key = null) where T : FdoMessage
     {
         HandOwner? owner = null;
         return owner = new HandOwner(key ?? _fleet.OwnerKey, _voucher) { Instead = (request, right) => right is T answer ? twist(owner!, request, answer) : right };

@@ -20,10 +20,13 @@ internal sealed class HandDevice(Fleet fleet, DeviceCredential credential)
     public SessionKeys Keys { get; private set; } = null!;
 
     /// <summary>The answer as it came; an error is an answer.</summary>
-    public FdoMessage Ask(FdoMessage message, string host = Fleet.OwnerHost)
+    public FdoMessage Ask(FdoMessage message, string host = Fleet.OwnerHost) => Ask(message.Type, message.Raw, host);
+
+    /// <summary>Any bytes as a message.</summary>
+    public FdoMessage Ask(int type, ReadOnlyMemory<byte> body, string host = Fleet.OwnerHost)
     {
         KeyValuePair<string, string>[] headers = Token is null ? [] : [new("Authorization", Token)];
-        var request = new PlainHttpRequest("POST", FdoHttp.Prefix + message.Type.ToString(CultureInfo.InvariantCulture), headers, message.Raw);
+        var request = new PlainHttpRequest("POST", FdoHttp.Prefix + type.ToString(CultureInfo.InvariantCulture), headers, body);
         var caller = new Caller { Now = Fleet.Operator.Now, Listener = "test", Remote = "test", Session = new SessionId(Guid.NewGuid()) };
         var handled = fleet.Roles[host].HandleAsync(request, caller, default);
         Assert.True(handled.IsCompleted);
@@ -44,9 +47,9 @@ internal sealed class HandDevice(Fleet fleet, DeviceCredential credential)
         return this;
     }
 
-    public ProveDevice MakeProof(Nonce? nonce = null, ECDsa? key = null, Guid? guid = null)
+    public ProveDevice MakeProof(Nonce? nonce = null, FdoPrivateKey? key = null, Guid? guid = null)
     {
-        using var exchange = KeyExchangeSuite.Ecdh256.BeginDevice(_chance);
+        using var exchange = KeyExchangeSuite.Ecdh256.BeginDevice(_chance, Proof.CuphOwnerPubKey);
         Keys = exchange.Complete(Proof.Content.XAKeyExchange, CipherSuite.A256Gcm);
         _setupDv = Nonce.Draw(_chance, "n");
         using var own = SigningKeys.ImportPrivate(credential.AttestationKey!.Reveal());
@@ -91,19 +94,22 @@ internal sealed class HandDevice(Fleet fleet, DeviceCredential credential)
 }
 
 /// <summary>An owner (or who wants to be taken for one) by hand: correct but for what a test puts in the place of an answer.</summary>
-internal sealed class HandOwner(ECDsa key, OwnershipVoucher voucher) : IHttpRole
+internal sealed class HandOwner(FdoPrivateKey key, OwnershipVoucher voucher) : IHttpRole
 {
     private readonly Chance _chance = new SystemChance();
     private readonly FdoHttpServer _binding = new([60, 62, 64, 66, 68, 70], new SystemChance());
     private KeyExchange? _exchange;
     private SessionKeys? _keys;
 
+    /// <summary>Called with type and body of each answer as it leaves; null token: none is sent.</summary>
+    public Func<int, ReadOnlyMemory<byte>, ReadOnlyMemory<byte>> Leaving { get; init; } = (_, body) => body;
+    public string? GivenToken { get; init; } = "Bearer t";
     public List<FdoMessage> Heard { get; } = [];
     /// <summary>Request (opened) and right answer (not yet sealed) to what is answered.</summary>
     public Func<FdoMessage, FdoMessage, FdoMessage> Instead { get; init; } = (_, right) => right;
     public Nonce SetupDv { get; private set; }
     public FdoPublicKey Public => FdoPublicKey.From(key);
-    public ECDsa Key => key;
+    public FdoPrivateKey Key => key;
     public ErrorMessage? Error => Heard.OfType<ErrorMessage>().SingleOrDefault();
 
     public ImmutableArray<string> Routes => _binding.Routes;
@@ -120,7 +126,8 @@ internal sealed class HandOwner(ECDsa key, OwnershipVoucher voucher) : IHttpRole
         var answer = Instead(message, Answer(message));
         if (answer.Type is >= 65 and <= 71)
             answer = SealedMessage.Seal(answer, _keys!, _chance);
-        return new(_binding.Encode(new Reply(answer, message is HelloDevice ? "Bearer t" : null), request));
+        var response = _binding.Encode(new Reply(answer, message is HelloDevice ? GivenToken : null), request);
+        return new(response with { Body = Leaving(answer.Type, response.Body) });
     }
 
     private FdoMessage Answer(FdoMessage message)

@@ -20,7 +20,7 @@ public sealed class ServiceRefusalTests
     private static async Task NothingCameOfIt(Fleet fleet) =>
         Assert.Equal([OwnerVoucherState.Waiting], (await fleet.Vouchers.ListAsync(null, 10, Fleet.Operator, default)).Select(v => v.State));
 
-    private static OwnerSign Registration(OwnershipVoucher voucher, Nonce nonce, ECDsa signer, uint wait = 3600, FdoHash? hash = null)
+    private static OwnerSign Registration(OwnershipVoucher voucher, Nonce nonce, FdoPrivateKey signer, uint wait = 3600, FdoHash? hash = null)
     {
         var to0d = To0d.Create(voucher, wait, nonce);
         return new OwnerSign(to0d, To1d.Sign([new To2AddressEntry(null, "thief.test", 80, TransportProtocol.Http)], hash ?? FdoHash.Of(HashType.Sha256, to0d.Raw.Span), signer, s_chance));

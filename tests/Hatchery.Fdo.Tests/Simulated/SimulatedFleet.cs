@@ -268,7 +268,7 @@ internal sealed class SimulatedFleet : IAdmission
         Must(Records(_ownerRecords, To0Schedule.Schema).IsEmpty, "an onboarded device is still to be registered");
         var entry = Records(_rendezvousRecords, RendezvousEntry.Schema);
         var to1d = entry.Length == 1 ? To1d.Parse(entry[0].To1d) : null;
-        Must(to1d is not null && entry[0].Guid == _made!.Guid && entry[0].Entries == 1 && entry[0].OwnerKey == FdoPublicKey.From(_ownerKey).Fingerprint && to1d.Verify(_ownerKey)
+        Must(to1d is not null && entry[0].Guid == _made!.Guid && entry[0].Entries == 1 && entry[0].OwnerKey == FdoPublicKey.From(_ownerKey).Fingerprint && to1d.Verify(FdoPublicKey.From(_ownerKey))
             && entry[0].DeviceKey.Span.SequenceEqual(_attestationSpki), "the rendezvous entry is not the owner's");
         OneDevice(_ownerRecords, owned.Select(v => v.Guid), "owner");
         OneDevice(_factoryRecords, made.Select(v => v.Guid), "factory");

@@ -37,10 +37,22 @@ public sealed class RecordedRandomness : Chance
     public override ECDsa NewSigningKey(ECCurve curve, string use) => throw new InvalidOperationException($"No key recorded for {use}.");
     public override ECDsa Signer(ECDsa key, string use) => new RecordedSigner(key, _signatures[use].Dequeue());
 
+    public override RSA Signer(RSA key, string use) => new RecordedRsaSigner(key, _signatures[use].Dequeue());
+
+    private sealed class RecordedRsaSigner(RSA key, byte[] signature) : RSA
+    {
+        public override int KeySize => key.KeySize;
+        public override byte[] SignHash(byte[] hash, HashAlgorithmName hashAlgorithm, RSASignaturePadding padding) =>
+            key.VerifyHash(hash, signature, hashAlgorithm, padding) ? signature : throw new CryptographicException("The recorded signature is not over these bytes.");
+        public override RSAParameters ExportParameters(bool includePrivateParameters) => key.ExportParameters(includePrivateParameters);
+        public override void ImportParameters(RSAParameters parameters) => throw new NotSupportedException();
+    }
+
     private sealed class RecordedAgreement(ECCurve curve, byte[] privateValue, byte[] point) : AgreementKey
     {
         private readonly int _width = (point.Length - 1) / 2;
         public override ReadOnlyMemory<byte> PublicPoint => point;
+        public override SecretBytes ExportScalar() => new(privateValue);
 
         public override byte[] Agree(ReadOnlySpan<byte> peerPoint)
         {

@@ -45,8 +45,8 @@ public sealed class VoucherMutationTests
         Mutate(System.Text.Encoding.UTF8.GetBytes(s_voucher.Header.DeviceInfo), _ => [VoucherCheck.OVEHashPrevEntry], 0);
 
     [Fact]
-    public void A_changed_manufacturer_key_shows_in_entry_0() =>
-        Mutate(s_voucher.Header.PublicKey.SubjectPublicKeyInfo[^64..], _ => [VoucherCheck.OVEHashPrevEntry], 0);
+    public void A_changed_manufacturer_key_is_no_point_of_its_curve() =>
+        Mutate(s_voucher.Header.PublicKey.SubjectPublicKeyInfo[^64..], _ => [VoucherCheck.ManufacturerKey], null);
 
     [Fact]
     public void A_changed_header_HMAC_shows_in_entry_0() => Mutate(s_voucher.HeaderHmac.Value, _ => [VoucherCheck.OVEHashPrevEntry], 0);

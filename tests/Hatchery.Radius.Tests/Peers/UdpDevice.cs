@@ -20,7 +20,8 @@ internal static class UdpDevice
         byte identifier = 0;
         var peer = new AnsweringPeer(identity, request => method == Gpsk.Type ? gpsk.Answer(request) : Md5Method.Answer(request, identifier, "hello"));
         var client = new RadiusEapClient<UdpPath>(new EapPeerOptions(method), new NasPortOptions("hatchery-test") { Address = IPAddress.Loopback, CallingStation = "02-00-00-00-00-01" },
-            [new(UdpPath.From(server), new RadiusSecret(secret))], chance) { Accounts = accounts };
+            [new(UdpPath.From(server), new RadiusSecret(secret))], chance)
+        { Accounts = accounts };
         EapPeerCarrier? carrier = null;
         await using var pump = new UdpEnginePump<EapPeerEvent>(new IPEndPoint(IPAddress.Loopback, 0), client, (in EapPeerEvent what) =>
         {

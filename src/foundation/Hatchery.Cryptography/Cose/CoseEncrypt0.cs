@@ -3,7 +3,8 @@ using System.Security.Cryptography;
 
 namespace Hatchery.Cryptography.Cose;
 
-/// <summary>COSE_Encrypt0 (RFC 9052 section 5.2) with AES-GCM: IV of 12 bytes in unprotected label 5, tag of 16 bytes behind the ciphertext.</summary>
+/// <summary>COSE_Encrypt0 (RFC 9052 section 5.2) with AES-GCM (IV of 12 bytes) or AES-CCM (IV of 7 or 13): IV in unprotected label 5,
+/// tag of 16 bytes behind the ciphertext.</summary>
 public sealed class CoseEncrypt0
 {
     public const ulong Tag = 16;
@@ -50,6 +51,23 @@ public sealed class CoseEncrypt0
         Span<byte> associated = stackalloc byte[AssociatedSize(@protected.Length)];
         Associated(@protected, associated);
         key.Encrypt(iv, plaintext, ciphertext.AsSpan(0, plaintext.Length), ciphertext.AsSpan(plaintext.Length), associated);
+        return Assemble(@protected, algorithm, iv, ciphertext);
+    }
+
+    /// <param name="algorithm">One of the AES-CCM algorithms with a tag of 16 bytes, as fits the key.</param>
+    /// <param name="iv">7 or 13 bytes, as the algorithm says; never twice under one key.</param>
+    public static CoseEncrypt0 Encrypt(int algorithm, AesCcm key, ReadOnlySpan<byte> plaintext, byte[] iv)
+    {
+        var @protected = CoseAlgorithm.Protected(algorithm);
+        var ciphertext = new byte[plaintext.Length + GcmTagSize];
+        Span<byte> associated = stackalloc byte[AssociatedSize(@protected.Length)];
+        Associated(@protected, associated);
+        key.Encrypt(iv, plaintext, ciphertext.AsSpan(0, plaintext.Length), ciphertext.AsSpan(plaintext.Length), associated);
+        return Assemble(@protected, algorithm, iv, ciphertext);
+    }
+
+    private static CoseEncrypt0 Assemble(byte[] @protected, int algorithm, byte[] iv, byte[] ciphertext)
+    {
         var writer = new CborWriter(CborConformanceMode.Lax, initialCapacity: ciphertext.Length + 32);
         writer.WriteTag((CborTag)Tag);
         writer.WriteStartArray(3);
@@ -67,6 +85,27 @@ public sealed class CoseEncrypt0
     public byte[]? Decrypt(int algorithm, AesGcm key)
     {
         if (Algorithm != algorithm || Iv.Length != GcmIvSize || Ciphertext.Length < GcmTagSize || Protected.Length > 64)
+            return null;
+        int length = Ciphertext.Length - GcmTagSize;
+        var plaintext = new byte[length];
+        Span<byte> associated = stackalloc byte[AssociatedSize(Protected.Length)];
+        Associated(Protected.Span, associated);
+        try
+        {
+            key.Decrypt(Iv.Span, Ciphertext.Span[..length], Ciphertext.Span[length..], plaintext, associated);
+            return plaintext;
+        }
+        catch (AuthenticationTagMismatchException)
+        {
+            return null;
+        }
+    }
+
+    /// <inheritdoc cref="Decrypt(int, AesGcm)"/>
+    /// <param name="ivSize">7 or 13.</param>
+    public byte[]? Decrypt(int algorithm, AesCcm key, int ivSize)
+    {
+        if (Algorithm != algorithm || Iv.Length != ivSize || Ciphertext.Length < GcmTagSize || Protected.Length > 64)
             return null;
         int length = Ciphertext.Length - GcmTagSize;
         var plaintext = new byte[length];

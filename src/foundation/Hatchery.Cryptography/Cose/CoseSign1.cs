@@ -57,6 +57,21 @@ public sealed class CoseSign1
             _ => throw new ArgumentException($"COSE signs with P-256 and P-384 here; this key has {key.KeySize} bits.", nameof(key)),
         };
         var signature = chance.Signer(key, use).SignData(ToBeSigned(@protected, payload.Span), CoseAlgorithm.Signature(algorithm).Hash);
+        return Assemble(@protected, algorithm, unprotected, payload, signature);
+    }
+
+    /// <param name="algorithm">RS256, RS384, PS256 or PS384.</param>
+    /// <inheritdoc cref="Sign(ReadOnlyMemory{byte}, CoseHeaders, ECDsa, Chance, string)"/>
+    public static CoseSign1 Sign(ReadOnlyMemory<byte> payload, CoseHeaders unprotected, RSA key, int algorithm, Chance chance, string use)
+    {
+        var (hash, padding) = CoseAlgorithm.RsaSignature(algorithm) ?? throw new ArgumentException($"{algorithm} is no signature by RSA.", nameof(algorithm));
+        var @protected = CoseAlgorithm.Protected(algorithm);
+        var signature = chance.Signer(key, use).SignData(ToBeSigned(@protected, payload.Span), hash, padding);
+        return Assemble(@protected, algorithm, unprotected, payload, signature);
+    }
+
+    private static CoseSign1 Assemble(byte[] @protected, int algorithm, CoseHeaders unprotected, ReadOnlyMemory<byte> payload, byte[] signature)
+    {
         var writer = new CborWriter(CborConformanceMode.Lax, initialCapacity: payload.Length + signature.Length + 256);
         writer.WriteTag((CborTag)Tag);
         writer.WriteStartArray(4);
@@ -75,6 +90,10 @@ public sealed class CoseSign1
         return keySize != 0 && key.KeySize == keySize && Signature.Length == signatureSize
             && key.VerifyData(ToBeSigned(Protected.Span, Payload.Span), Signature.Span, hash);
     }
+
+    /// <summary>By the algorithm that the protected header names; which ones a key may be used with the caller decides.</summary>
+    public bool Verify(RSA key) => CoseAlgorithm.RsaSignature(Algorithm) is { } scheme && Signature.Length == (key.KeySize + 7) / 8
+        && key.VerifyData(ToBeSigned(Protected.Span, Payload.Span), Signature.Span, scheme.Hash, scheme.Padding);
 
     /// <summary>Sig_structure: ["Signature1", protected, h'', payload].</summary>
     public static byte[] ToBeSigned(ReadOnlySpan<byte> @protected, ReadOnlySpan<byte> payload)

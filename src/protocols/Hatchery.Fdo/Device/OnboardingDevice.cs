@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Security.Cryptography;
-using Hatchery.Cryptography;
 using Hatchery.Fdo.Services;
 
 namespace Hatchery.Fdo.Device;
@@ -12,11 +11,11 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
     private enum Waits { Nothing, HelloRVAck, RVRedirect, ProveOVHdr, OVNextEntry, SetupDevice, OwnerServiceInfoReady, Modules, OwnerServiceInfo, Poll, Done2, NextRound }
 
     /// <summary>Rounds in a row in which nobody says anything, before the device slows down and before it gives up.</summary>
-    private const int QuietRounds = 3, MaxQuietRounds = 100, MaxRounds = 1_000_000;
+    private const int QuietRounds = 3, MaxQuietRounds = 100;
 
     private readonly DeviceOptions _options;
     private readonly Chance _chance;
-    private readonly ECDsa _attestationKey;
+    private readonly FdoPrivateKey _attestationKey;
     private readonly PublicKeyType _attestationType;
     private readonly DeviceRoute _route;
 
@@ -31,7 +30,7 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
     private DeviceServiceInfoQueue _queue = new();
     private ImmutableArray<DeliveredItem> _delivered = [];
     private ServiceInfoJoiner _joiner = new();
-    private bool _ownerHasMore, _ownerIsDone, _modulesBegun;
+    private bool _ownerHasMore, _ownerIsDone, _modulesBegun, _modulesBusy;
     private int _ticket, _rounds, _quiet;
 
     /// <param name="state">Initialized by DI.</param>
@@ -41,9 +40,24 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
         if (!state.IsInitialized || state.AttestationKey is null)
             throw new ArgumentException("The device was not initialized.", nameof(state));
         (State, _options, _chance) = (state, options, chance);
-        _attestationKey = SigningKeys.ImportPrivate(state.AttestationKey.Reveal());
-        _attestationType = FdoPublicKey.TypeOf(_attestationKey.ExportSubjectPublicKeyInfo()) ?? throw new ArgumentException("The attestation key is of no supported type.", nameof(state));
+        _attestationKey = Attestation(state);
+        _attestationType = _attestationKey.Type;
         _route = new DeviceRoute(RendezvousInterpreter.ForDevice(RendezvousInfo.Parse(state.RendezvousInfo), abilities), abilities, options, chance);
+    }
+
+    /// <summary>An RSA key signs as the owners' keys do, if these are RSA keys too: the key itself does not say.</summary>
+    private static FdoPrivateKey Attestation(DeviceCredential state)
+    {
+        try
+        {
+            var owners = (PublicKeyType)state.OwnerKeyType;
+            var key = FdoPrivateKey.Import(state.AttestationKey!.Reveal());
+            return owners == PublicKeyType.RsaPss && key.Type is PublicKeyType.RsaPkcs or PublicKeyType.Rsa2048Restr ? FdoPrivateKey.Import(state.AttestationKey.Reveal(), owners) : key;
+        }
+        catch (CryptographicException e)
+        {
+            throw new ArgumentException("The attestation key is of no supported type.", nameof(state), e);
+        }
     }
 
     public DeviceCredential State { get; private set; }
@@ -65,13 +79,13 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
         {
             case RouteStep.AskRendezvous(var to):
                 moves.Connect(to);
-                moves.Send(new HelloRV(State.Guid, new SigInfo(SigInfo.For(_attestationType))));
+                moves.Send(new HelloRV(State.Guid, new SigInfo(_attestationKey.Algorithm)));
                 _waits = Waits.HelloRVAck;
                 break;
             case RouteStep.AskOwner(var to, var redirect):
                 _redirect = redirect;
-                _hello = new HelloDevice(_options.MaxMessage, State.Guid, Nonce.Draw(_chance, "TO2.NonceTO2ProveOV"), KeyExchangeSuite.For(OwnerKeyType()).Name,
-                    (int)_options.Cipher.Name, new SigInfo(SigInfo.For(_attestationType)));
+                _hello = new HelloDevice(_options.MaxMessage, State.Guid, Nonce.Draw(_chance, "TO2.NonceTO2ProveOV"), (_options.KeyExchange ?? KeyExchangeSuite.For(OwnerKeyType())).Name,
+                    (int)_options.Cipher.Name, new SigInfo(_attestationKey.Algorithm));
                 moves.Connect(to);
                 moves.Send(_hello);
                 _waits = Waits.ProveOVHdr;
@@ -109,7 +123,7 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
                 Go(_route.Next($"{error.Code}: {error.Text}"), now, moves);
                 break;
             case HelloRVAck ack when _waits == Waits.HelloRVAck:
-                if (ack.BSigInfo.Type != SigInfo.For(_attestationType))
+                if (ack.BSigInfo.Type != _attestationKey.Algorithm)
                     throw FdoException.Invalid("eBSigInfo", "not how this device signs.");
                 _nonceTO1Proof = ack.NonceTO1Proof;
                 moves.Send(ProveToRV.Sign(_nonceTO1Proof, State.Guid, _attestationKey, _chance));
@@ -156,8 +170,8 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
         }
         if (_redirect is not null)
             _proof.CheckRedirect(_redirect);
-        using var exchange = KeyExchangeSuite.Require(_hello!.KexSuiteName).BeginDevice(_chance);
-        _keys = exchange.Complete(_proof.Proof.Content.XAKeyExchange, _options.Cipher);
+        using var exchange = KeyExchangeSuite.Require(_hello!.KexSuiteName).BeginDevice(_chance, _proof.Proof.CuphOwnerPubKey);
+        _keys = exchange.Complete(_proof.Proof.Content.XAKeyExchange, _options.Cipher.As(_options.EncryptThenMac));
         _nonceTO2SetupDv = Nonce.Draw(_chance, "TO2.NonceTO2SetupDv");
         moves.Send(ProveDevice.Sign(_proof.Proof.CuphNonce, State.Guid, exchange.Parameter, _nonceTO2SetupDv, _attestationKey, _chance));
         _waits = Waits.SetupDevice;
@@ -171,7 +185,16 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
             throw FdoException.Invalid("TO2.SetupDevice", "not signed by the key that it names.");
         var header = _proof!.Proof.Content.Header;
         if (setup.Guid == State.Guid && setup.RendezvousInfo.IsSameAs(header.RendezvousInfo) && setup.Owner2Key.IsSameKey(_proof.Proof.CuphOwnerPubKey))
-            throw new FdoException(FdoErrorCode.CredReuseError, "TO2.SetupDevice", "This device does not take its credential again.");
+        {
+            if (!_options.AcceptCredentialReuse)
+                throw new FdoException(FdoErrorCode.CredReuseError, "TO2.SetupDevice", "This device does not take its credential again.");
+            _pending = State;
+            Send(new DeviceServiceInfoReady(null, _options.MaxServiceInfo), moves);
+            _waits = Waits.OwnerServiceInfoReady;
+            return;
+        }
+        if (setup.Guid == State.Guid)
+            throw FdoException.Invalid("Guid", "the one that the device has, with other things changed.");
         var replacement = header.Replace(setup.Guid, setup.RendezvousInfo, setup.Owner2Key);
         var hash = VoucherHmac.HashFor(_attestationType, setup.Owner2Key.Type);
         _pending = State with
@@ -192,7 +215,7 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
     {
         // While the owner has more, it keeps the turn and we say nothing.
         var info = _ownerHasMore ? new DeviceServiceInfo(false, []) : _queue.Next();
-        _quiet = info.ServiceInfo.IsEmpty && !_ownerHasMore ? _quiet + 1 : 0;
+        _quiet = info.ServiceInfo.IsEmpty && !_ownerHasMore && !_modulesBusy ? _quiet + 1 : 0;
         Send(info, moves);
         _waits = Waits.OwnerServiceInfo;
     }
@@ -200,20 +223,21 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
     private void Hear(OwnerServiceInfo info, Moment now, Moves<DeviceCredential> moves)
     {
         _rounds += 2;
-        if (_rounds > MaxRounds)
-            throw FdoException.Invalid("TO2.OwnerServiceInfo", $"more than {MaxRounds} rounds.");
+        if (_rounds > _options.MaxRounds)
+            throw FdoException.Invalid("TO2.OwnerServiceInfo", $"more than {_options.MaxRounds} rounds.");
         if (info.IsDone && info.IsMoreServiceInfo)
             throw FdoException.Invalid("IsMoreServiceInfo", "true together with IsDone.");
         (_ownerHasMore, _ownerIsDone) = (info.IsMoreServiceInfo, info.IsDone);
         var whole = ImmutableArray.CreateBuilder<ServiceInfoPair>(info.ServiceInfo.Length);
         foreach (var pair in info.ServiceInfo)
             _joiner.Accept(pair, whole.Add);
-        if (whole.Count == 0)
+        if (whole.Count == 0 && !(_modulesBusy && !info.IsDone))
         {
             GoOn(now, moves);
             return;
         }
-        _quiet = 0;
+        if (whole.Count > 0)
+            _quiet = 0;
         moves.Need(new ServiceInfoNeed(++_ticket, whole.ToImmutable(), !_modulesBegun));
         _modulesBegun = true;
         _waits = Waits.Modules;
@@ -227,6 +251,7 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
         {
             case ServiceInfoSupply answer:
                 _queue.Add(answer.Pairs);
+                _modulesBusy = answer.Busy;
                 _delivered = _delivered.AddRange(answer.Delivered);
                 try
                 {
@@ -272,7 +297,7 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
         var before = State.Guid;
         State = _pending! with { Delivered = [.. State.Delivered.Where(d => !_delivered.Any(n => n.Name == d.Name)), .. _delivered] };
         moves.Save(State, new Fact.OwnerChanged(new Identifier("fdo.guid", before.ToString("N")), "", _proof!.Proof.CuphOwnerPubKey.Fingerprint));
-        moves.End(new Outcome(true, "onboarded"));
+        moves.End(new Outcome(true, State.Active ? "onboarded; the credential stays as it was" : "onboarded"));
     }
 
     public void Lost(CarrierFault fault, Moment now, Moves<DeviceCredential> moves)
@@ -310,7 +335,7 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
         _keys?.Dispose();
         (_keys, _hello, _proof, _pending, _redirect) = (null, null, null, null, null);
         (_queue, _joiner, _delivered) = (new(), new(), []);
-        (_ownerHasMore, _ownerIsDone, _modulesBegun, _rounds, _quiet) = (false, false, false, 0, 0);
+        (_ownerHasMore, _ownerIsDone, _modulesBegun, _modulesBusy, _rounds, _quiet) = (false, false, false, false, 0, 0);
         (_waits, Deadline) = (Waits.Nothing, Moment.Never);
     }
 

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 
 namespace Hatchery.Fdo.Device;
 
@@ -31,7 +30,7 @@ internal sealed class OwnershipProof
             throw FdoException.Invalid("HMac", "not over this header under the device's secret.");
         if (!credential.Knows(header))
             throw FdoException.Invalid("OVPublicKey", "not the manufacturer that the device knows.");
-        if (!KeyExchangeSuite.Require(hello.KexSuiteName).Fits(proof.CuphOwnerPubKey.Type))
+        if (!KeyExchangeSuite.Require(hello.KexSuiteName).Fits(proof.CuphOwnerPubKey))
             throw FdoException.Invalid("CUPHOwnerPubKey", $"a key of type {proof.CuphOwnerPubKey.Type} does not fit {hello.KexSuiteName}.");
         if (content.NumOVEntries == 0 && !manufacturerMayOwn)
             throw FdoException.Invalid("NumOVEntries", "0: the manufacturer may not own this device.");
@@ -59,7 +58,7 @@ internal sealed class OwnershipProof
     /// <summary>The redirect came from whom the voucher names, or somebody stands between.</summary>
     public void CheckRedirect(To1d to1d)
     {
-        if (!to1d.Verify(_proof.CuphOwnerPubKey.Verifier("CUPHOwnerPubKey")))
+        if (!to1d.Verify(_proof.CuphOwnerPubKey))
             throw FdoException.Invalid("to1d", "not signed by the owner that the voucher names.");
     }
 

@@ -17,6 +17,16 @@ public interface IDeviceModule
     /// <param name="value">One encoded CBOR item.</param>
     /// <exception cref="FdoException">The session ends with this error.</exception>
     ValueTask ReceiveAsync(string message, ReadOnlyMemory<byte> value, ModuleReplies replies, CancellationToken cancel);
+
+    /// <summary>The owner wants the module; it may speak first.</summary>
+    ValueTask ActivateAsync(ModuleReplies replies, CancellationToken cancel) => default;
+
+    /// <summary>Something runs that the owner will be told about: <see cref="PollAsync"/> is called at each turn, and the turns do not count as silence.</summary>
+    bool IsBusy => false;
+
+    /// <summary>Called at each turn while busy; may wait for a second or two.</summary>
+    /// <inheritdoc cref="ReceiveAsync"/>
+    ValueTask PollAsync(ModuleReplies replies, CancellationToken cancel) => default;
 }
 
 /// <summary>What a module has to say to the owner.</summary>
@@ -32,6 +42,23 @@ public sealed class ModuleReplies(string module)
     /// <summary>Reports what stays in the device: it becomes part of its credential when TO2 is done.</summary>
     public void Deliver(DeliveredItem item) => Delivered.Add(item);
     public void AddNumber(string message, long value) => Add(message, DeviceValue.Number(value));
+    public void AddText(string message, string value) => Add(message, DeviceValue.Text(value));
+
+    /// <summary>As one CBOR byte string.</summary>
+    public void AddBytes(string message, ReadOnlySpan<byte> value) => Add(message, DeviceValue.Bytes(value));
+
+    /// <summary>As byte strings of at most 1014 bytes, which fit the smallest message; at least one.</summary>
+    public void AddChunks(string message, ReadOnlySpan<byte> value)
+    {
+        const int Chunk = 1014;
+        do
+        {
+            var part = value[..Math.Min(Chunk, value.Length)];
+            AddBytes(message, part);
+            value = value[part.Length..];
+        }
+        while (!value.IsEmpty);
+    }
 }
 
 /// <summary>The party asks what its modules do with what the owner said.</summary>
@@ -39,7 +66,8 @@ public sealed class ModuleReplies(string module)
 public sealed record ServiceInfoNeed(int Ticket, ImmutableArray<ServiceInfoPair> Pairs, bool Begins) : Need(Ticket);
 
 /// <param name="Delivered">What the modules left in the device for good.</param>
-public sealed record ServiceInfoSupply(int Ticket, ImmutableArray<ServiceInfoPair> Pairs, ImmutableArray<DeliveredItem> Delivered) : Supply(Ticket);
+/// <param name="Busy">A module has more to say soon: ask again with no pairs.</param>
+public sealed record ServiceInfoSupply(int Ticket, ImmutableArray<ServiceInfoPair> Pairs, ImmutableArray<DeliveredItem> Delivered, bool Busy = false) : Supply(Ticket);
 
 /// <summary>A module failed in a way that ends the session.</summary>
 public sealed record ServiceInfoFailure(int Ticket, FdoException Fault) : Supply(Ticket);
@@ -65,12 +93,24 @@ public sealed class DeviceModuleHost(params ImmutableArray<IDeviceModule> module
         {
             foreach (var pair in need.Pairs)
                 await HandleAsync(pair, replies, delivered, cancel);
+            foreach (var module in modules)
+                if (module.IsBusy)
+                    await SpeakAsync(module, module.PollAsync, replies, delivered, cancel);
         }
         catch (FdoException fault)
         {
             return new ServiceInfoFailure(need.Ticket, fault);
         }
-        return new ServiceInfoSupply(need.Ticket, replies.ToImmutable(), delivered.ToImmutable());
+        return new ServiceInfoSupply(need.Ticket, replies.ToImmutable(), delivered.ToImmutable(), modules.Any(m => m.IsBusy));
+    }
+
+    private static async ValueTask SpeakAsync(IDeviceModule module, Func<ModuleReplies, CancellationToken, ValueTask> act, ImmutableArray<ServiceInfoPair>.Builder replies,
+        ImmutableArray<DeliveredItem>.Builder delivered, CancellationToken cancel)
+    {
+        var answers = new ModuleReplies(module.Name);
+        await act(answers, cancel);
+        replies.AddRange(answers.Pairs);
+        delivered.AddRange(answers.Delivered);
     }
 
     private async ValueTask HandleAsync(ServiceInfoPair pair, ImmutableArray<ServiceInfoPair>.Builder replies, ImmutableArray<DeliveredItem>.Builder delivered, CancellationToken cancel)
@@ -86,14 +126,13 @@ public sealed class DeviceModuleHost(params ImmutableArray<IDeviceModule> module
             else
                 _active.Remove(name);
             replies.Add(new ServiceInfoPair($"{name}:active", active ? DeviceValue.True : DeviceValue.False));
+            if (active)
+                await SpeakAsync(module!, module!.ActivateAsync, replies, delivered, cancel);
             return;
         }
         if (module is null || !_active.Contains(name))
             return;
-        var answers = new ModuleReplies(name);
-        await module.ReceiveAsync(message, pair.Value, answers, cancel);
-        replies.AddRange(answers.Pairs);
-        delivered.AddRange(answers.Delivered);
+        await SpeakAsync(module, (answers, stop) => module.ReceiveAsync(message, pair.Value, answers, stop), replies, delivered, cancel);
     }
 }
 
@@ -108,6 +147,13 @@ internal static class DeviceValue
     {
         var writer = WireReading.Writer(16);
         writer.WriteInt64(value);
+        return writer.Encode();
+    }
+
+    public static byte[] Bytes(ReadOnlySpan<byte> value)
+    {
+        var writer = WireReading.Writer(value.Length + 8);
+        writer.WriteByteString(value);
         return writer.Encode();
     }
 

@@ -10,7 +10,7 @@ namespace Hatchery.Fdo.Manufacturer;
 public sealed class ManufacturerOptions
 {
     /// <summary>Manufacturer keys; DI takes the one of the type that the device wishes.</summary>
-    public required ImmutableArray<ECDsa> Keys { get; init; }
+    public required ImmutableArray<FdoPrivateKey> Keys { get; init; }
     /// <summary>Signs device certificates.</summary>
     public required CertificateAuthority DeviceCa { get; init; }
     public required RendezvousInfo RendezvousInfo { get; init; }
@@ -102,7 +102,7 @@ public sealed class DeviceInitializeService(IRecordStore store, IAdmission admis
         {
             var request = Pkcs10.Parse(csr);
             return FdoPublicKey.TypeOf(request.SubjectPublicKeyInfo) is not null ? request
-                : throw FdoException.Invalid("CSR", "the key is none of a supported type (P-256, P-384).");
+                : throw FdoException.Invalid("CSR", "the key is none of a supported type (P-256, P-384, RSA of 2048 or 3072 bits).");
         }
         catch (PkiException e)
         {
@@ -121,7 +121,7 @@ public sealed class DeviceInitializeService(IRecordStore store, IAdmission admis
             {
                 PublicKeyEncoding.X509 => key,
                 PublicKeyEncoding.CoseKey => FdoPublicKey.From(options.Keys[i], PublicKeyEncoding.CoseKey),
-                PublicKeyEncoding.X5Chain when i < options.KeyChains.Length && !options.KeyChains[i].IsDefaultOrEmpty => FdoPublicKey.FromChain(options.KeyChains[i]),
+                PublicKeyEncoding.X5Chain when i < options.KeyChains.Length && !options.KeyChains[i].IsDefaultOrEmpty => FdoPublicKey.FromChain(options.KeyChains[i], key.Type),
                 _ => throw FdoException.Invalid("keyEncoding", $"{info.KeyEncoding} is not available here."),
             };
         }

@@ -1,11 +1,10 @@
 using System.Collections.Immutable;
-using System.Security.Cryptography;
 using Hatchery.Fdo.Services;
 
 namespace Hatchery.Fdo.Manufacturer;
 
 /// <summary>What a manufacturer does with the vouchers of its devices: lists, hands out, sells.</summary>
-public sealed class ManufacturerVouchers(IRecordStore store, ImmutableArray<ECDsa> keys, Chance chance)
+public sealed class ManufacturerVouchers(IRecordStore store, ImmutableArray<FdoPrivateKey> keys, Chance chance)
 {
     public async ValueTask<ManufacturedDevice?> GetAsync(Guid guid, Caller caller, CancellationToken cancel) =>
         (await store.Begin(caller).GetAsync(ManufacturedDevice.Schema, ManufacturedDevice.Key(guid), cancel))?.Value;

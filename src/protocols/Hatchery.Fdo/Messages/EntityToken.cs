@@ -1,5 +1,4 @@
 using System.Formats.Cbor;
-using System.Security.Cryptography;
 using Hatchery.Cryptography.Cose;
 
 namespace Hatchery.Fdo;
@@ -11,7 +10,8 @@ public sealed record EntityToken(CoseSign1 Signed, Nonce Nonce, Guid Guid, ReadO
 {
     private const int NonceClaim = 10, UeidClaim = 256, FdoClaim = -257, MaxClaims = 16;
 
-    public bool Verify(ECDsa attestationKey) => Signed.Verify(attestationKey);
+    /// <param name="attestationKey">SubjectPublicKeyInfo, DER.</param>
+    public bool Verify(ReadOnlyMemory<byte> attestationKey) => SignatureTypes.Verify(Signed, attestationKey);
 
     internal static EntityToken Parse(ReadOnlyMemory<byte> body, string message)
     {
@@ -59,7 +59,7 @@ public sealed record EntityToken(CoseSign1 Signed, Nonce Nonce, Guid Guid, ReadO
         return new EntityToken(signed, nonce ?? throw reader.Wrong("EAT nonce", "missing."), guid ?? throw reader.Wrong("EAT ueid", "missing."), fdo);
     }
 
-    internal static EntityToken Sign(Nonce nonce, Guid guid, ReadOnlyMemory<byte> fdo, CoseHeaders unprotected, ECDsa attestationKey, Chance chance, string use)
+    internal static EntityToken Sign(Nonce nonce, Guid guid, ReadOnlyMemory<byte> fdo, CoseHeaders unprotected, FdoPrivateKey attestationKey, Chance chance, string use)
     {
         var writer = WireReading.Writer(64 + fdo.Length);
         writer.WriteStartMap(fdo.IsEmpty ? 2 : 3);
@@ -76,6 +76,6 @@ public sealed record EntityToken(CoseSign1 Signed, Nonce Nonce, Guid Guid, ReadO
             writer.WriteEncodedValue(fdo.Span);
         }
         writer.WriteEndMap();
-        return new EntityToken(CoseSign1.Sign(writer.Encode(), unprotected, attestationKey, chance, use), nonce, guid, fdo);
+        return new EntityToken(attestationKey.Sign(writer.Encode(), unprotected, chance, use), nonce, guid, fdo);
     }
 }

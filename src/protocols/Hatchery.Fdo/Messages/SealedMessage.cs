@@ -54,7 +54,7 @@ public sealed record SealedMessage : FdoMessage
     {
         if (!IsSealed(content.Type))
             throw new ArgumentException($"{content.Kind.Name} is not sent encrypted.", nameof(content));
-        return new SealedMessage(content.Kind) { Received = keys.Seal(content.Raw.Span, chance), _content = content };
+        return new SealedMessage(content.Kind) { Received = keys.Seal(content.Raw.Span, fromOwner: content.Type % 2 != 0, chance), _content = content };
     }
 
     private protected override void Write(CborWriter writer) => throw new InvalidOperationException("A sealed message has its bytes from the start.");

@@ -1,5 +1,4 @@
 using System.Formats.Cbor;
-using System.Security.Cryptography;
 using Hatchery.Cryptography.Cose;
 
 namespace Hatchery.Fdo;
@@ -63,7 +62,7 @@ public sealed record ProveOVHdr(CoseSign1 Signed, Nonce CuphNonce, FdoPublicKey 
     }
 
     /// <summary>With the key of label 257, which is believed only when the voucher's last entry names it.</summary>
-    public bool Verify() => Signed.Verify(CuphOwnerPubKey.Verifier("CUPHOwnerPubKey"));
+    public bool Verify() => CuphOwnerPubKey.Verifies(Signed, "CUPHOwnerPubKey");
 
     public static ProveOVHdr Parse(ReadOnlyMemory<byte> body)
     {
@@ -80,12 +79,12 @@ public sealed record ProveOVHdr(CoseSign1 Signed, Nonce CuphNonce, FdoPublicKey 
         return new ProveOVHdr(signed, nonce, key, ProveOVHdrContent.Parse(signed.Payload)) { Received = body };
     }
 
-    public static ProveOVHdr Sign(ProveOVHdrContent content, Nonce nonceTO2ProveDv, FdoPublicKey ownerPublicKey, ECDsa owner, Chance chance)
+    public static ProveOVHdr Sign(ProveOVHdrContent content, Nonce nonceTO2ProveDv, FdoPublicKey ownerPublicKey, FdoPrivateKey owner, Chance chance)
     {
         var nonce = new byte[1 + Nonce.Size];
         nonce[0] = 0x50;
         nonceTO2ProveDv.Value.CopyTo(nonce.AsMemory(1));
-        var signed = CoseSign1.Sign(content.Encode(), new CoseHeaders([(NonceLabel, nonce), (KeyLabel, ownerPublicKey.Raw)]), owner, chance, "TO2.ProveOVHdr");
+        var signed = owner.Sign(content.Encode(), new CoseHeaders([(NonceLabel, nonce), (KeyLabel, ownerPublicKey.Raw)]), chance, "TO2.ProveOVHdr");
         return new ProveOVHdr(signed, nonceTO2ProveDv, ownerPublicKey, content);
     }
 
@@ -215,7 +214,7 @@ public sealed record ProveDevice(EntityToken Token, Nonce EuphNonce, ReadOnlyMem
         return new ProveDevice(token, nonce, xB) { Received = body };
     }
 
-    public static ProveDevice Sign(Nonce nonceTO2ProveDv, Guid guid, ReadOnlyMemory<byte> xB, Nonce nonceTO2SetupDv, ECDsa attestationKey, Chance chance)
+    public static ProveDevice Sign(Nonce nonceTO2ProveDv, Guid guid, ReadOnlyMemory<byte> xB, Nonce nonceTO2SetupDv, FdoPrivateKey attestationKey, Chance chance)
     {
         var fdo = WireReading.Writer(xB.Length + 8);
         fdo.WriteStartArray(1);

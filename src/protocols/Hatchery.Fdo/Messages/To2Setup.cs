@@ -1,5 +1,4 @@
 using System.Formats.Cbor;
-using System.Security.Cryptography;
 using Hatchery.Cryptography.Cose;
 
 namespace Hatchery.Fdo;
@@ -11,7 +10,7 @@ public sealed record SetupDevice(CoseSign1 Signed, RendezvousInfo RendezvousInfo
     public override void Identify(ref Correlators into) => AddGuid(ref into, Guid);
 
     /// <summary>Proof that whoever sent it has the Owner2 private key.</summary>
-    public bool Verify() => Signed.Verify(Owner2Key.Verifier("Owner2Key"));
+    public bool Verify() => Owner2Key.Verifies(Signed, "Owner2Key");
 
     public static SetupDevice Parse(ReadOnlyMemory<byte> body)
     {
@@ -28,7 +27,7 @@ public sealed record SetupDevice(CoseSign1 Signed, RendezvousInfo RendezvousInfo
         return new SetupDevice(signed, rendezvousInfo, guid, nonce, key) { Received = body };
     }
 
-    public static SetupDevice Sign(RendezvousInfo rendezvousInfo, Guid guid, Nonce nonceTO2SetupDv, FdoPublicKey owner2Key, ECDsa owner2, Chance chance)
+    public static SetupDevice Sign(RendezvousInfo rendezvousInfo, Guid guid, Nonce nonceTO2SetupDv, FdoPublicKey owner2Key, FdoPrivateKey owner2, Chance chance)
     {
         var writer = WireReading.Writer(64 + rendezvousInfo.Raw.Length + owner2Key.Raw.Length);
         writer.WriteStartArray(4);
@@ -37,7 +36,7 @@ public sealed record SetupDevice(CoseSign1 Signed, RendezvousInfo RendezvousInfo
         nonceTO2SetupDv.Write(writer);
         writer.WriteEncodedValue(owner2Key.Raw.Span);
         writer.WriteEndArray();
-        return new SetupDevice(CoseSign1.Sign(writer.Encode(), CoseHeaders.Empty, owner2, chance, "TO2.SetupDevice"), rendezvousInfo, guid, nonceTO2SetupDv, owner2Key);
+        return new SetupDevice(owner2.Sign(writer.Encode(), CoseHeaders.Empty, chance, "TO2.SetupDevice"), rendezvousInfo, guid, nonceTO2SetupDv, owner2Key);
     }
 
     private protected override void Write(CborWriter writer) => writer.WriteEncodedValue(Signed.Raw.Span);

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Formats.Cbor;
-using System.Security.Cryptography;
 using Hatchery.Cryptography.Cose;
 
 namespace Hatchery.Fdo;
@@ -79,7 +78,7 @@ public sealed record To1d(CoseSign1 Signed, ImmutableArray<To2AddressEntry> Addr
     /// <summary>As signed; stored and handed on verbatim.</summary>
     public ReadOnlyMemory<byte> Raw => Signed.Raw;
 
-    public bool Verify(ECDsa owner) => Signed.Verify(owner);
+    public bool Verify(FdoPublicKey owner) => owner.Verifies(Signed, "OVEPubKey");
 
     /// <summary>Throws <see cref="FdoException"/> 100 for the envelope, 101 for the payload, 4 for an address.</summary>
     public static To1d Parse(ReadOnlyMemory<byte> raw)
@@ -94,7 +93,7 @@ public sealed record To1d(CoseSign1 Signed, ImmutableArray<To2AddressEntry> Addr
         return new To1d(signed, addresses, hash);
     }
 
-    public static To1d Sign(ImmutableArray<To2AddressEntry> addresses, FdoHash to1dTo0dHash, ECDsa owner, Chance chance)
+    public static To1d Sign(ImmutableArray<To2AddressEntry> addresses, FdoHash to1dTo0dHash, FdoPrivateKey owner, Chance chance)
     {
         var writer = WireReading.Writer(256);
         writer.WriteStartArray(2);
@@ -104,7 +103,7 @@ public sealed record To1d(CoseSign1 Signed, ImmutableArray<To2AddressEntry> Addr
         writer.WriteEndArray();
         writer.WriteEncodedValue(to1dTo0dHash.Raw.Span);
         writer.WriteEndArray();
-        return new To1d(CoseSign1.Sign(writer.Encode(), CoseHeaders.Empty, owner, chance, "TO0.to1d"), addresses, to1dTo0dHash);
+        return new To1d(owner.Sign(writer.Encode(), CoseHeaders.Empty, chance, "TO0.to1d"), addresses, to1dTo0dHash);
     }
 }
 

@@ -1,5 +1,4 @@
 using System.Formats.Cbor;
-using System.Security.Cryptography;
 using Hatchery.Cryptography.Cose;
 
 namespace Hatchery.Fdo;
@@ -69,7 +68,7 @@ public sealed record ProveToRV(EntityToken Token) : FdoMessage
 
     public static ProveToRV Parse(ReadOnlyMemory<byte> body) => new(EntityToken.Parse(body, "TO1.ProveToRV")) { Received = body };
 
-    public static ProveToRV Sign(Nonce nonceTO1Proof, Guid guid, ECDsa attestationKey, Chance chance) =>
+    public static ProveToRV Sign(Nonce nonceTO1Proof, Guid guid, FdoPrivateKey attestationKey, Chance chance) =>
         new(EntityToken.Sign(nonceTO1Proof, guid, default, CoseHeaders.Empty, attestationKey, chance, "TO1.ProveToRV"));
 
     private protected override void Write(CborWriter writer) => writer.WriteEncodedValue(Token.Signed.Raw.Span);

@@ -17,11 +17,18 @@ public sealed class ServiceTokens(SecretBytes key)
 /// <summary>Gives each device the agent file for the owner's service, then what the operator wants besides.</summary>
 public sealed class AgentPlanner(ServiceTokens tokens, Uri service, IServiceInfoPlanner more) : IServiceInfoPlanner
 {
+    private const string Prefix = "agent+";
+
     public async ValueTask<ServiceInfoPlan> PlanAsync(Guid newGuid, Guid oldGuid, string serial, string profile, CancellationToken cancel)
     {
-        var rest = await more.PlanAsync(newGuid, oldGuid, serial, profile, cancel);
-        return new ServiceInfoPlan("agent+" + rest.Name, rest.Modules.Insert(0, new Download(AgentFile.Name, new AgentFile(service, newGuid, tokens.For(newGuid)).Write())));
+        return Add(await more.PlanAsync(newGuid, oldGuid, serial, profile, cancel), newGuid);
     }
+
+    public async ValueTask<ServiceInfoPlan?> ResumeAsync(string name, Guid newGuid, Guid oldGuid, string serial, string profile, CancellationToken cancel) =>
+        name.StartsWith(Prefix, StringComparison.Ordinal) && await more.ResumeAsync(name[Prefix.Length..], newGuid, oldGuid, serial, profile, cancel) is { } rest ? Add(rest, newGuid) : null;
+
+    private ServiceInfoPlan Add(ServiceInfoPlan rest, Guid newGuid) =>
+        new(Prefix + rest.Name, rest.Modules.Insert(0, new Download(AgentFile.Name, new AgentFile(service, newGuid, tokens.For(newGuid)).Write())));
 }
 
 /// <summary>The owner's service that devices are onboarded for: accepts who brings the token of a device that is ours.</summary>

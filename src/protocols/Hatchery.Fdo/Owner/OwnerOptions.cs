@@ -1,16 +1,15 @@
 using System.Collections.Immutable;
-using System.Security.Cryptography;
 
 namespace Hatchery.Fdo.Owner;
 
 /// <summary>The owner's keys, found by the SHA-256 of their SubjectPublicKeyInfo.</summary>
 public sealed class OwnerKeys
 {
-    private readonly ImmutableDictionary<string, (ECDsa Key, FdoPublicKey Public)> _keys;
+    private readonly ImmutableDictionary<string, (FdoPrivateKey Key, FdoPublicKey Public)> _keys;
 
-    public OwnerKeys(params ReadOnlySpan<ECDsa> keys)
+    public OwnerKeys(params ReadOnlySpan<FdoPrivateKey> keys)
     {
-        var all = ImmutableDictionary.CreateBuilder<string, (ECDsa, FdoPublicKey)>();
+        var all = ImmutableDictionary.CreateBuilder<string, (FdoPrivateKey, FdoPublicKey)>();
         foreach (var key in keys)
         {
             var known = FdoPublicKey.From(key);
@@ -20,7 +19,7 @@ public sealed class OwnerKeys
     }
 
     public IEnumerable<FdoPublicKey> Public => _keys.Values.Select(k => k.Public).OrderBy(k => k.Type);
-    public (ECDsa Key, FdoPublicKey Public)? Find(string fingerprint) => _keys.TryGetValue(fingerprint, out var found) ? found : null;
+    public (FdoPrivateKey Key, FdoPublicKey Public)? Find(string fingerprint) => _keys.TryGetValue(fingerprint, out var found) ? found : null;
 }
 
 public sealed class OwnerOptions
@@ -35,6 +34,11 @@ public sealed class OwnerOptions
     public uint WaitSeconds { get; init; } = 7 * 24 * 3600;
     /// <summary>Bytes of ServiceInfo that we take in one message.</summary>
     public ushort MaxDeviceServiceInfo { get; init; } = 8192;
+    /// <summary>Which devices are asked to keep their credential (FDO 1.1 §7), by their GUID and the profile that the policy gave; null: none. Whoever owns
+    /// such a device may onboard it again and again, so it is for demonstrations and for tests in a factory.</summary>
+    public Func<Guid, string, bool>? ReuseCredential { get; init; }
+    /// <summary>How messages are sealed where the device chose AES-CTR or AES-CBC: the owner speaks first, so it must know what its devices understand.</summary>
+    public EncryptThenMacProfile EncryptThenMac { get; init; } = EncryptThenMacProfile.Strict;
     /// <summary>A conversation that says nothing for so long is forgotten.</summary>
     public TimeSpan Idle { get; init; } = TimeSpan.FromMinutes(5);
 }

@@ -15,7 +15,8 @@ internal static class OwnerServiceInfoEngine
     private const int MaxDevmodText = 1024;
 
     /// <param name="finished">Gets what each module gave the device when it is done, or why it was skipped.</param>
-    public static OwnerServiceInfo Turn(To2Session session, ServiceInfoPlan plan, DeviceServiceInfo message, Action<string> finished)
+    public static async ValueTask<OwnerServiceInfo> TurnAsync(To2Session session, ServiceInfoPlan plan, DeviceServiceInfo message, ModuleContext context, Action<string> finished,
+        CancellationToken cancel)
     {
         if (session.OwnerDone)
             throw FdoException.Invalid("TO2.DeviceServiceInfo", "comes after the owner said that it is done.");
@@ -23,8 +24,14 @@ internal static class OwnerServiceInfoEngine
         if (session.Rounds > MaxRounds)
             throw FdoException.Invalid("TO2.DeviceServiceInfo", $"more than {MaxRounds} rounds.");
 
-        foreach (var pair in message.ServiceInfo)
-            session.Joiner.Accept(pair, whole => Accept(session, plan, whole, finished));
+        if (!message.ServiceInfo.IsEmpty)
+        {
+            var whole = new List<ServiceInfoPair>(message.ServiceInfo.Length);
+            foreach (var pair in message.ServiceInfo)
+                session.Joiner.Accept(pair, whole.Add);
+            foreach (var pair in whole)
+                await AcceptAsync(session, plan, pair, context, finished, cancel);
+        }
         if (!session.DevmodComplete && !message.IsMoreServiceInfo)
             CompleteDevmod(session);
 
@@ -35,9 +42,9 @@ internal static class OwnerServiceInfoEngine
         return answer;
     }
 
-    private static void Accept(To2Session session, ServiceInfoPlan plan, ServiceInfoPair pair, Action<string> finished)
+    private static async ValueTask AcceptAsync(To2Session session, ServiceInfoPlan plan, ServiceInfoPair pair, ModuleContext context, Action<string> finished, CancellationToken cancel)
     {
-        if (pair.Module.SequenceEqual("devmod"))
+        if (IsDevmod(pair))
         {
             if (session.DevmodComplete)
                 throw FdoException.Invalid(pair.Key, "devmod was complete.");
@@ -45,14 +52,17 @@ internal static class OwnerServiceInfoEngine
         }
         else if (!session.DevmodComplete)
             throw FdoException.Invalid(pair.Key, "comes before devmod is complete.");
-        else if (session.Module < plan.Modules.Length && pair.Module.SequenceEqual(plan.Modules[session.Module].Name))
+        else if (session.Module < plan.Modules.Length && IsOf(pair, plan.Modules[session.Module]))
         {
-            session.Cursor = plan.Modules[session.Module].Receive(session.Cursor, pair.Message.ToString(), pair.Value);
+            session.Cursor = await plan.Modules[session.Module].ReceiveAsync(session.Cursor, pair.Message.ToString(), pair.Value, context, cancel);
             if (session.Cursor.IsFinished)
-                Next(session, plan.Modules[session.Module].Describe(), finished);
+                Next(session, plan.Modules[session.Module], finished);
         }
         // What an inactive module says is ignored.
     }
+
+    private static bool IsDevmod(ServiceInfoPair pair) => pair.Module.SequenceEqual("devmod");
+    private static bool IsOf(ServiceInfoPair pair, OwnerModule module) => pair.Module.SequenceEqual(module.Name);
 
     private static OwnerServiceInfo Produce(To2Session session, ServiceInfoPlan plan, Action<string> finished)
     {
@@ -64,24 +74,27 @@ internal static class OwnerServiceInfoEngine
             var module = plan.Modules[session.Module];
             if (!session.Modules.Names.Contains(module.Name))
             {
-                Next(session, $"{module.Describe()}: skipped, the device has no {module.Name}", finished);
+                finished($"{module.Describe()}: skipped, the device has no {module.Name}");
+                (session.Module, session.Cursor) = (session.Module + 1, default);
                 continue;
             }
             session.Cursor = module.Produce(session.Cursor, room, out more);
             if (!session.Cursor.IsFinished)
                 break;
-            Next(session, module.Describe(), finished);
+            Next(session, module, finished);
         }
         var pairs = room.Pairs;
         session.OwnerDone = session.Module >= plan.Modules.Length && pairs.IsEmpty;
         return new OwnerServiceInfo(more, session.OwnerDone, pairs);
     }
 
-    private static void Next(To2Session session, string what, Action<string> finished)
+    private static void Next(To2Session session, OwnerModule module, Action<string> finished)
     {
-        finished(what);
-        session.Module++;
-        session.Cursor = default;
+        var results = module.Results(session.Cursor);
+        foreach (var result in results)
+            session.More.Add(result);
+        finished(results.IsEmpty ? module.Describe() : $"{module.Describe()}: {results[0].Outcome}");
+        (session.Module, session.Cursor) = (session.Module + 1, default);
     }
 
     private static void CompleteDevmod(To2Session session)

@@ -13,6 +13,8 @@ public sealed class OwnerVouchers(IRecordStore store, OwnerKeys keys, VoucherPol
         VoucherVerifier.Verify(voucher, policy).Require();
         var owner = keys.Find(voucher.Owner.Fingerprint)
             ?? throw new FdoException(FdoErrorCode.InvalidOwnershipVoucher, "OVEPubKey", $"The voucher ends with the key {voucher.Owner.Fingerprint}, which is none of ours.");
+        if (owner.Public.Type != voucher.Owner.Type)
+            throw new FdoException(FdoErrorCode.InvalidOwnershipVoucher, "OVEPubKey", $"Our key {owner.Public.Fingerprint} signs as {owner.Public.Type}; the voucher wants {voucher.Owner.Type}.");
         var unit = store.Begin(caller);
         var present = await unit.GetAsync(OwnerVoucher.Schema, OwnerVoucher.Key(voucher.Guid), cancel);
         if (present is { Value: var known })

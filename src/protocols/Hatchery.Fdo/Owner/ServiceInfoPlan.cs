@@ -15,6 +15,11 @@ public interface IServiceInfoPlanner
 {
     /// <param name="profile">What the admission policy said.</param>
     ValueTask<ServiceInfoPlan> PlanAsync(Guid newGuid, Guid oldGuid, string serial, string profile, CancellationToken cancel);
+
+    /// <summary>The plan that a session began with, whatever was changed meanwhile; null: it is no more.</summary>
+    /// <param name="name">Of the plan that <see cref="PlanAsync"/> gave.</param>
+    async ValueTask<ServiceInfoPlan?> ResumeAsync(string name, Guid newGuid, Guid oldGuid, string serial, string profile, CancellationToken cancel) =>
+        await PlanAsync(newGuid, oldGuid, serial, profile, cancel) is var plan && plan.Name == name ? plan : null;
 }
 
 /// <summary>The same plan for all.</summary>
@@ -31,7 +36,49 @@ public readonly record struct ModuleCursor(int Phase, long Offset, int Silence)
     public const int Finished = int.MaxValue;
     public bool IsFinished => Phase == Finished;
     public static readonly ModuleCursor End = new(Finished, 0, 0);
+
+    /// <summary>What the module collects; null: nothing yet.</summary>
+    public ModuleMemory? Memory { get; init; }
+
+    /// <summary>Done, with what was collected.</summary>
+    public ModuleCursor Finish() => this with { Phase = Finished };
 }
+
+/// <summary>What a module of the owner collects from the device: a file, a program's output.</summary>
+/// <param name="limit">Bytes.</param>
+public sealed class ModuleMemory(int limit)
+{
+    private readonly System.Buffers.ArrayBufferWriter<byte> _first = new(), _second = new();
+
+    public int Limit => limit;
+    public ReadOnlyMemory<byte> First => _first.WrittenMemory;
+    public ReadOnlyMemory<byte> Second => _second.WrittenMemory;
+
+    /// <exception cref="FdoException">101: more than the limit.</exception>
+    public void AddFirst(ReadOnlySpan<byte> bytes, string field) => Add(_first, bytes, field);
+    /// <inheritdoc cref="AddFirst"/>
+    public void AddSecond(ReadOnlySpan<byte> bytes, string field) => Add(_second, bytes, field);
+
+    private void Add(System.Buffers.ArrayBufferWriter<byte> to, ReadOnlySpan<byte> bytes, string field)
+    {
+        if (_first.WrittenCount + _second.WrittenCount + bytes.Length > limit)
+            throw FdoException.Invalid(field, $"more than the {limit} bytes that are taken.");
+        System.Buffers.BuffersExtensions.Write(to, bytes);
+    }
+}
+
+/// <summary>What a device gave its owner in ServiceInfo.</summary>
+/// <param name="Name">"fdo.upload:/etc/os-release", "fdo.command:uname".</param>
+/// <param name="Outcome">"412 bytes", "exit code 0".</param>
+public sealed record ModuleResult(string Name, string Outcome, ReadOnlyMemory<byte> Content)
+{
+    /// <summary>Bytes that all results of one session may have.</summary>
+    public const int MaxOfSession = 4 << 20;
+}
+
+/// <summary>What a module knows of the session.</summary>
+/// <param name="NewGuid">That the device will go by; its own where the credential is reused.</param>
+public sealed record ModuleContext(Guid NewGuid, string Serial, DateTimeOffset Now, Chance Chance);
 
 /// <summary>The owner's side of a ServiceInfo module: one use of it. Immutable, shared by sessions; state is in the cursor.</summary>
 public abstract class OwnerModule
@@ -50,7 +97,15 @@ public abstract class OwnerModule
     /// <param name="message">Without the module's name: "done".</param>
     /// <param name="value">One encoded CBOR item.</param>
     /// <exception cref="FdoException">101: makes no sense here.</exception>
-    public abstract ModuleCursor Receive(ModuleCursor cursor, string message, ReadOnlyMemory<byte> value);
+    public virtual ModuleCursor Receive(ModuleCursor cursor, string message, ReadOnlyMemory<byte> value) => cursor;
+
+    /// <summary>The same for a module that must ask others first.</summary>
+    /// <inheritdoc cref="Receive"/>
+    public virtual ValueTask<ModuleCursor> ReceiveAsync(ModuleCursor cursor, string message, ReadOnlyMemory<byte> value, ModuleContext context, CancellationToken cancel) =>
+        new(Receive(cursor, message, value));
+
+    /// <summary>What the device gave, of a cursor that is finished; stored when TO2 is done.</summary>
+    public virtual ImmutableArray<ModuleResult> Results(ModuleCursor cursor) => [];
 }
 
 /// <summary>Room in one ServiceInfo, as the device limits it.</summary>
@@ -74,14 +129,17 @@ public sealed class ServiceInfoBudget(int bytes)
         return true;
     }
 
+    /// <summary>The longest value, as it stands, that still fits under this key.</summary>
+    public int RoomForValue(string key) => Math.Max(0, Left - (1 + 2 + key.Length) - 3);
+
     /// <summary>The longest content of a CBOR byte string that still fits under this key.</summary>
     public int RoomForBytes(string key) => Math.Max(0, Left - (1 + 2 + key.Length) - 3 - 3);
 }
 
 /// <summary>Encodings of ServiceInfo values.</summary>
-internal static class ServiceInfoValue
+public static class ServiceInfoValue
 {
-    public static readonly ReadOnlyMemory<byte> True = new byte[] { 0xF5 }, False = new byte[] { 0xF4 };
+    public static readonly ReadOnlyMemory<byte> True = new byte[] { 0xF5 }, False = new byte[] { 0xF4 }, Null = new byte[] { 0xF6 };
 
     public static byte[] Text(string value)
     {

@@ -1,10 +1,9 @@
 using System.Collections.Immutable;
-using System.Security.Cryptography;
 
 namespace Hatchery.Fdo.Owner;
 
 /// <summary>Client of TO0 (FDO 1.1 §5.3): registers one device's redirect at one rendezvous server. Its state is the schedule: when to do so again.</summary>
-public sealed class To0Client(To0Schedule schedule, OwnershipVoucher voucher, ECDsa owner, OwnerOptions options, ImmutableArray<Destination> targets, Chance chance)
+public sealed class To0Client(To0Schedule schedule, OwnershipVoucher voucher, FdoPrivateKey owner, OwnerOptions options, ImmutableArray<Destination> targets, Chance chance)
     : IParty<To0Schedule>
 {
     private int _target;

@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using Hatchery.Cryptography;
 using Hatchery.Fdo.Services;
 
 namespace Hatchery.Fdo.Owner;
@@ -32,10 +31,10 @@ public sealed class To2Service(IRecordStore store, IAdmission admission, Chance 
             ?? throw new FdoException(FdoErrorCode.ResourceNotFound, "Guid", "The owner key of this device is not here.");
         var voucher = _parsed.Get(record.Voucher);
         var suite = KeyExchangeSuite.Require(hello.KexSuiteName);
-        if (!suite.Fits(ownerPublic.Type))
+        if (!suite.Fits(ownerPublic))
             throw FdoException.Invalid("kexSuiteName", $"{suite.Name} does not fit an owner key of type {ownerPublic.Type}.");
         var cipher = CipherSuite.Require(hello.CipherSuiteName);
-        if (FdoPublicKey.TypeOf(record.DeviceKey) is not { } deviceType || SigInfo.For(deviceType) != hello.ASigInfo.Type)
+        if (FdoPublicKey.TypeOf(record.DeviceKey) is not { } deviceType || !SignatureTypes.Fits(record.DeviceKey, hello.ASigInfo.Type))
             throw FdoException.Invalid("eASigInfo", $"{(int)hello.ASigInfo.Type} is not how this device signs.");
 
         var exchange = suite.BeginOwner(Chance);
@@ -69,11 +68,10 @@ public sealed class To2Service(IRecordStore store, IAdmission admission, Chance 
             throw FdoException.Invalid("EAT nonce", "not the one of TO2.ProveOVHdr.");
         if (proof.Token.Guid != guid)
             throw FdoException.Invalid("EAT ueid", "another device than in TO2.HelloDevice.");
-        using (var deviceKey = SigningKeys.ImportPublic(state.Voucher.DeviceKey.Span))
-            if (!proof.Token.Verify(deviceKey))
-                throw FdoException.Invalid("TO2.ProveDevice", "not signed by the device's attestation key.");
+        if (!proof.Token.Verify(state.Voucher.DeviceKey))
+            throw FdoException.Invalid("TO2.ProveDevice", "not signed by the device's attestation key.");
         using (var exchange = state.Exchange!)
-            state.Keys = exchange.Complete(proof.XBKeyExchange, state.Cipher);
+            state.Keys = exchange.Complete(proof.XBKeyExchange, state.Cipher.As(options.EncryptThenMac), options.Keys.Find(state.OwnerKey)?.Key);
         state.Exchange = null;
         state.NonceTO2SetupDv = proof.EuphNonce;
 
@@ -95,6 +93,11 @@ public sealed class To2Service(IRecordStore store, IAdmission admission, Chance 
         Chance.Fill(newGuid, "TO2.Guid");
         (state.NewGuid, state.Profile) = (new Guid(newGuid, bigEndian: true), profile);
         state.NewRendezvousInfo = options.ReplacementRendezvousInfo ?? state.Voucher.Header.RendezvousInfo;
+        if (options.ReuseCredential?.Invoke(guid, profile) is true)
+        {
+            state.More.IsReuse = true;
+            (state.NewGuid, state.NewRendezvousInfo) = (guid, state.Voucher.Header.RendezvousInfo);
+        }
         var setup = SetupDevice.Sign(state.NewRendezvousInfo, state.NewGuid, state.NonceTO2SetupDv, ownerPublic, ownerKey, Chance);
         return SealedMessage.Seal(setup, state.Keys, Chance);
     }
@@ -102,8 +105,11 @@ public sealed class To2Service(IRecordStore store, IAdmission admission, Chance 
     private FdoMessage Ready(To2Session state, SealedMessage message)
     {
         var ready = message.Open<DeviceServiceInfoReady>(state.Keys!);
-        state.ReplacementHmac = ready.ReplacementHMac
-            ?? throw new FdoException(FdoErrorCode.CredReuseError, "ReplacementHMac", "null: credential reuse was not offered.");
+        if (ready.ReplacementHMac is null && !state.More.IsReuse)
+            throw new FdoException(FdoErrorCode.CredReuseError, "ReplacementHMac", "null: credential reuse was not offered.");
+        if (ready.ReplacementHMac is not null && state.More.IsReuse)
+            throw FdoException.Invalid("ReplacementHMac", "there is one, though the credential is to be used again.");
+        state.ReplacementHmac = ready.ReplacementHMac;
         state.MaxOwnerServiceInfo = Math.Max(SmallestServiceInfo, (int?)ready.MaxOwnerServiceInfoSz ?? SmallestServiceInfo);
         return SealedMessage.Seal(new OwnerServiceInfoReady(options.MaxDeviceServiceInfo), state.Keys!, Chance);
     }
@@ -111,9 +117,10 @@ public sealed class To2Service(IRecordStore store, IAdmission admission, Chance 
     private async ValueTask<FdoMessage> ServiceInfoAsync(To2Session state, SealedMessage message, Caller caller, CancellationToken cancel)
     {
         var info = message.Open<DeviceServiceInfo>(state.Keys!);
-        var plan = await options.Planner.PlanAsync(state.NewGuid, state.Voucher.Guid, state.Serial, state.Profile, cancel);
+        var plan = await state.More.PlanAsync(options.Planner, state, cancel);
         List<string>? finished = null;
-        var answer = OwnerServiceInfoEngine.Turn(state, plan, info, what => (finished ??= []).Add(what));
+        var context = new ModuleContext(state.NewGuid, state.Serial, caller.Wall, Chance);
+        var answer = await OwnerServiceInfoEngine.TurnAsync(state, plan, info, context, what => (finished ??= []).Add(what), cancel);
         if (finished is not null)
             state.Imparted = state.Imparted.AddRange(finished);
         return SealedMessage.Seal(answer, state.Keys!, Chance);
@@ -128,6 +135,9 @@ public sealed class To2Service(IRecordStore store, IAdmission admission, Chance 
         if (done.NonceTO2ProveDv != state.NonceTO2ProveDv)
             throw FdoException.Invalid("NonceTO2ProveDv", "not the one of TO2.ProveOVHdr.");
 
+        if (state.More.IsReuse)
+            return await OwnerResults.KeepAsync(Store.Begin(caller), state, caller.Wall, cancel) ? SealedMessage.Seal(new Done2(state.NonceTO2SetupDv), state.Keys!, Chance)
+                : throw new FdoException(FdoErrorCode.ResourceNotFound, "Guid", "There is no device of this GUID to onboard here any more.");
         var (_, ownerPublic) = options.Keys.Find(state.OwnerKey)!.Value;
         var header = state.Voucher.Header.Replace(state.NewGuid, state.NewRendezvousInfo!, ownerPublic);
         var replacement = new OwnershipVoucher(header, state.ReplacementHmac!, state.Voucher.DevCertChain);
@@ -145,8 +155,7 @@ public sealed class To2Service(IRecordStore store, IAdmission admission, Chance 
             new OwnerVoucher(state.NewGuid, replacement.Raw, OwnerVoucherState.Onboarded, default, record.DeviceKey, state.OwnerKey, record.Serial, caller.Wall));
         if (await unit.GetAsync(To0Schedule.Schema, To0Schedule.Key(state.Voucher.Guid), cancel) is { } schedule)
             unit.Delete(To0Schedule.Schema, schedule.Key, schedule.Version);
-        foreach (string item in state.Imparted)
-            unit.Report(new Fact.Imparted(subject, item, null));
+        OwnerResults.Add(unit, state, subject, caller.Wall);
         unit.Report(new Fact.Imparted(subject, "replacement credential", null));
         unit.Report(new Fact.OwnerChanged(subject, state.Voucher.Header.PublicKey.Fingerprint, ownerPublic.Fingerprint));
         unit.Report(new Fact.Renamed(subject, OwnerVoucher.Subject(state.NewGuid)));

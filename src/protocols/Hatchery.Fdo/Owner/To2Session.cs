@@ -43,11 +43,12 @@ public sealed class To2Session : ISessionState<To2Session>
     internal int Rounds { get; set; }
     internal int SilentRounds { get; set; }
     internal ServiceInfoJoiner Joiner { get; } = new();
+    internal To2More More { get; private set; } = new();
 
     public byte[] Write()
     {
         var writer = new CborWriter();
-        writer.WriteStartArray(23);
+        writer.WriteStartArray(24);
         writer.WriteByteString(Voucher.Raw.Span);
         writer.WriteTextString(OwnerKey);
         writer.WriteTextString(Serial);
@@ -71,6 +72,7 @@ public sealed class To2Session : ISessionState<To2Session>
         writer.WriteInt32(Cursor.Phase);
         writer.WriteInt64(Cursor.Offset);
         writer.WriteInt64((long)Rounds << 32 | (uint)SilentRounds);
+        More.Write(writer, Cursor);
         writer.WriteEndArray();
         return writer.Encode();
     }
@@ -111,6 +113,8 @@ public sealed class To2Session : ISessionState<To2Session>
         session.Cursor = new ModuleCursor(phase, reader.ReadInt64(), 0);
         long rounds = reader.ReadInt64();
         (session.Rounds, session.SilentRounds) = ((int)(rounds >> 32), (int)rounds);
+        session.More = To2More.Read(reader, out var memory);
+        session.Cursor = session.Cursor with { Memory = memory };
         reader.ReadEndArray();
         return session;
     }

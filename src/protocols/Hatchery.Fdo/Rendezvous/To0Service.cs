@@ -41,7 +41,7 @@ public sealed class To0Service(IRecordStore store, IAdmission admission, Chance 
             throw FdoException.Invalid("waitSeconds", "0 registers nothing.");
         var voucher = to0d.Voucher;
         VoucherVerifier.Verify(voucher, options.Policy).Require();
-        if (!to1d.Verify(voucher.Owner.Verifier("OVEPubKey")))
+        if (!to1d.Verify(voucher.Owner))
             throw new FdoException(FdoErrorCode.InvalidOwnerSignBody, "to1d", "The redirect is not signed by the owner that the voucher names.");
 
         var subject = new Identifier("fdo.guid", voucher.Guid.ToString("N"));

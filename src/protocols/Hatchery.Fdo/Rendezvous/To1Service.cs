@@ -1,4 +1,3 @@
-using Hatchery.Cryptography;
 using Hatchery.Fdo.Services;
 
 namespace Hatchery.Fdo.Rendezvous;
@@ -20,7 +19,7 @@ public sealed class To1Service(IRecordStore store, IAdmission admission, Chance 
     {
         var hello = (HelloRV)first;
         var entry = await EntryAsync(hello.Guid, caller, cancel);
-        if (FdoPublicKey.TypeOf(entry.DeviceKey) is not { } type || SigInfo.For(type) != hello.ASigInfo.Type)
+        if (!SignatureTypes.Fits(entry.DeviceKey, hello.ASigInfo.Type))
             throw FdoException.Invalid("eASigInfo", $"{(int)hello.ASigInfo.Type} is not how this device signs.");
         var nonce = Nonce.Draw(Chance, "TO1.NonceTO1Proof");
         return (new To1Session(hello.Guid, nonce), new HelloRVAck(nonce, hello.ASigInfo));
@@ -35,8 +34,7 @@ public sealed class To1Service(IRecordStore store, IAdmission admission, Chance 
             throw FdoException.Invalid("EAT ueid", "another device than in TO1.HelloRV.");
         if (token.Nonce != state.NonceTO1Proof)
             throw FdoException.Invalid("EAT nonce", "not the one that was given.");
-        using var key = SigningKeys.ImportPublic(entry.DeviceKey.Span);
-        if (!token.Verify(key))
+        if (!token.Verify(entry.DeviceKey))
             throw FdoException.Invalid("TO1.ProveToRV", "not signed by the device's attestation key.");
         var subject = new Identifier("fdo.guid", state.Guid.ToString("N"));
         var decision = await admission.DecideAsync(new AdmissionRequest(FdoProfile.Protocol, "fdo.to1", [subject, new Identifier("fdo.owner", entry.OwnerKey)], [],

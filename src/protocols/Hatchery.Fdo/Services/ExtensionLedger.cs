@@ -17,7 +17,7 @@ public sealed record ExtensionLedger(Guid Guid, int Entry, string Next, ReadOnly
 
     /// <summary>Extends, and writes the ledger in the same unit of work. The same request again gives the same voucher again.</summary>
     /// <exception cref="FdoException">2: it was passed on to somebody else, or cannot be extended.</exception>
-    internal static async ValueTask<(OwnershipVoucher Extended, bool IsNew)> ExtendAsync(IUnitOfWork unit, OwnershipVoucher voucher, System.Security.Cryptography.ECDsa owner,
+    internal static async ValueTask<(OwnershipVoucher Extended, bool IsNew)> ExtendAsync(IUnitOfWork unit, OwnershipVoucher voucher, FdoPrivateKey owner,
         FdoPublicKey next, DateTimeOffset at, Chance chance, CancellationToken cancel)
     {
         if (await unit.GetAsync(Schema, Key(voucher), cancel) is { Value: var line })

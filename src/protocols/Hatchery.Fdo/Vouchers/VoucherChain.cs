@@ -67,7 +67,7 @@ public sealed class VoucherChain
         bool passed;
         try
         {
-            passed = entry.Signed.Verify(Owner.Verifier("OVEPubKey"));
+            passed = Owner.Verifies(entry.Signed, "OVEPubKey");
         }
         catch (FdoException e)
         {

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Hatchery.Cryptography.Cose;
 
 namespace Hatchery.Fdo;
@@ -36,7 +35,7 @@ public sealed class VoucherEntry
     }
 
     /// <param name="extra">OVEExtra as encoded; empty: null.</param>
-    internal static VoucherEntry Sign(FdoHash previous, FdoHash headerInfo, ReadOnlyMemory<byte> extra, FdoPublicKey next, ECDsa owner, Chance chance, string use)
+    internal static VoucherEntry Sign(FdoHash previous, FdoHash headerInfo, ReadOnlyMemory<byte> extra, FdoPublicKey next, FdoPrivateKey owner, Chance chance, string use)
     {
         var writer = WireReading.Writer(160 + next.Raw.Length + extra.Length);
         writer.WriteStartArray(4);
@@ -48,7 +47,7 @@ public sealed class VoucherEntry
             writer.WriteEncodedValue(extra.Span);
         writer.WriteEncodedValue(next.Raw.Span);
         writer.WriteEndArray();
-        var signed = CoseSign1.Sign(writer.Encode(), CoseHeaders.Empty, owner, chance, use);
+        var signed = owner.Sign(writer.Encode(), CoseHeaders.Empty, chance, use);
         return new VoucherEntry(signed, previous, headerInfo, extra.IsEmpty ? new byte[] { 0xF6 } : extra, next);
     }
 }

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Security.Cryptography;
 
 namespace Hatchery.Fdo;
 
@@ -12,7 +11,7 @@ public static class VoucherExtension
     {
         var device = !chain.IsDefaultOrEmpty && CertificateKey.SubjectPublicKeyInfo(chain[0]) is { } spki ? FdoPublicKey.TypeOf(spki) : null;
         if (device is null)
-            throw new ArgumentException("The first certificate has no key on P-256 or P-384.", nameof(chain));
+            throw new ArgumentException("The first certificate has no key of a supported type.", nameof(chain));
         return new OwnershipVoucherHeader(guid, rendezvousInfo, deviceInfo, manufacturer, X5Chain.Hash(VoucherHmac.HashFor(device.Value, manufacturer.Type), chain));
     }
 
@@ -20,10 +19,11 @@ public static class VoucherExtension
     /// <param name="currentOwner">Must be the voucher's last key.</param>
     /// <param name="extra">OVEExtra: the map {int: bstr} as encoded, not yet wrapped; empty: null.</param>
     /// <exception cref="FdoException">2: not ours to extend, another type of key, or full.</exception>
-    public static OwnershipVoucher Extend(OwnershipVoucher voucher, ECDsa currentOwner, FdoPublicKey next, Chance chance, ReadOnlyMemory<byte> extra = default)
+    public static OwnershipVoucher Extend(OwnershipVoucher voucher, FdoPrivateKey currentOwner, FdoPublicKey next, Chance chance, ReadOnlyMemory<byte> extra = default)
     {
         if (!voucher.Owner.IsSameKey(currentOwner))
             throw Refuse("OVEPubKey", "the voucher belongs to another key than the one that is to sign.");
+        next = next.As(voucher.Header.PublicKey.Type);
         if (next.Type != voucher.Header.PublicKey.Type)
             throw Refuse("OVEPubKey", $"the next owner's key is {next.Type}, but this voucher takes {voucher.Header.PublicKey.Type} only.");
         if (voucher.Entries.Length >= OwnershipVoucher.MaxEntries)

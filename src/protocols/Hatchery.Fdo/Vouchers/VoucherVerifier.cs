@@ -16,13 +16,13 @@ public static class VoucherVerifier
             "the protocol version is 101.", $"OVProtVer is {voucher.Version}, OVHProtVer {header.Version}; both must be 101.");
         Say(VoucherCheck.RendezvousInfo, !header.RendezvousInfo.IsEmpty, "there is rendezvous information.", "OVRVInfo is empty.");
         Say(VoucherCheck.DeviceInfo, header.DeviceInfo.Length > 0, "there is device information.", "OVDeviceInfo is empty.");
-        Say(VoucherCheck.ManufacturerKey, header.PublicKey.IsElliptic, $"the manufacturer's key is {header.PublicKey.Type}.",
-            $"OVPublicKey: keys of type {header.PublicKey.Type} are not supported.");
+        Say(VoucherCheck.ManufacturerKey, IsUsable(header.PublicKey), $"the manufacturer's key is {header.PublicKey.Type}.",
+            $"OVPublicKey: no key of type {header.PublicKey.Type} that can be used.");
         findings.Add(JudgeChainHash(voucher));
         if (!voucher.DevCertChain.IsEmpty)
         {
-            Say(VoucherCheck.DeviceKey, FdoPublicKey.TypeOf(voucher.DeviceKey) is not null, "the device's key is on P-256 or P-384.",
-                "OVDevCertChain: the first certificate has no key on P-256 or P-384.");
+            Say(VoucherCheck.DeviceKey, FdoPublicKey.TypeOf(voucher.DeviceKey) is not null, "the device's key is of a supported type.",
+                "OVDevCertChain: the first certificate has no key on P-256 or P-384, and no RSA key of 2048 or 3072 bits.");
             if (policy.JudgeDeviceChain is { } judge)
             {
                 string? refusal = judge(voucher.DevCertChain);
@@ -37,6 +37,20 @@ public static class VoucherVerifier
             Say(VoucherCheck.Owner, voucher.Owner.IsSameKey(owner), "the last owner's key is ours.",
                 $"the voucher ends with the key {voucher.Owner.Fingerprint}, not with {owner.Fingerprint}.");
         return new VoucherDiagnosis(findings.ToImmutable());
+    }
+
+    /// <summary>A key that signs nothing, because there are no entries, may still be no point of its curve.</summary>
+    private static bool IsUsable(FdoPublicKey key)
+    {
+        try
+        {
+            key.Import("OVPublicKey");
+            return true;
+        }
+        catch (FdoException)
+        {
+            return false;
+        }
     }
 
     private static VoucherFinding JudgeChainHash(OwnershipVoucher voucher)

@@ -27,15 +27,8 @@ public sealed class SigInfo
 
     public bool IsSameAs(SigInfo other) => Raw.Span.SequenceEqual(other.Raw.Span);
 
-    /// <summary>The type that a device with such a key announces.</summary>
-    public static SignatureType For(PublicKeyType key) => key switch
-    {
-        PublicKeyType.Secp256R1 => SignatureType.Es256,
-        PublicKeyType.Secp384R1 => SignatureType.Es384,
-        PublicKeyType.Rsa2048Restr => SignatureType.Rs256,
-        PublicKeyType.RsaPkcs => SignatureType.Rs384,
-        _ => SignatureType.Ps384,
-    };
+    /// <summary>How a key of this type usually signs: RSAPKCS and RSAPSS with 3072 bits.</summary>
+    public static SignatureType For(PublicKeyType key) => SignatureTypes.For(key, 3072);
 
     internal static SigInfo Parse(BoundedCborReader reader, string field)
     {

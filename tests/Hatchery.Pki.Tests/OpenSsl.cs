@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Hatchery.Cryptography.Tests.Pki;
+namespace Hatchery.Pki.Tests;
 
 /// <summary>The openssl command as a judge from outside, in a folder of its own.</summary>
 internal sealed class OpenSsl : IDisposable
@@ -12,6 +12,14 @@ internal sealed class OpenSsl : IDisposable
         File.WriteAllText(Path.Combine(_folder, name), text);
         return name;
     }
+
+    public string Put(string name, ReadOnlySpan<byte> bytes)
+    {
+        File.WriteAllBytes(Path.Combine(_folder, name), bytes);
+        return name;
+    }
+
+    public byte[] GetBytes(string name) => File.ReadAllBytes(Path.Combine(_folder, name));
 
     public string Get(string name) => File.ReadAllText(Path.Combine(_folder, name));
 

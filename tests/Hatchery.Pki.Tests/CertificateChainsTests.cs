@@ -1,11 +1,10 @@
 using System.Collections.Immutable;
 using System.Security.Cryptography;
+using Hatchery.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using CsCheck;
-using Hatchery.Cryptography.Tests.Keys;
-using Hatchery.Pki;
 
-namespace Hatchery.Cryptography.Tests.Pki;
+namespace Hatchery.Pki.Tests;
 
 public sealed class CertificateChainsTests
 {
@@ -102,7 +101,7 @@ public sealed class CertificateChainsTests
     {
         var f = Made();
         int refused = 0;
-        HostileKeyTests.Mutations(f.Leaf.ToArray()).Sample(der =>
+        Mutate.Bytes(f.Leaf.ToArray()).Sample(der =>
         {
             try
             {
@@ -116,7 +115,7 @@ public sealed class CertificateChainsTests
         }, iter: 1000, threads: 1);
         Assert.True(refused > 900);
         using var key = SigningKeys.Generate(ECCurve.NamedCurves.nistP256);
-        HostileKeyTests.Mutations(CertificateAuthorityTests.Csr(key)).Sample(der =>
+        Mutate.Bytes(CertificateAuthorityTests.Csr(key)).Sample(der =>
         {
             try
             {
@@ -127,7 +126,7 @@ public sealed class CertificateChainsTests
                 // Declared.
             }
         }, iter: 2000, threads: 1);
-        HostileKeyTests.Mutations(f.Leaf.ToArray()).Sample(der =>
+        Mutate.Bytes(f.Leaf.ToArray()).Sample(der =>
         {
             try
             {

@@ -1,9 +1,9 @@
 using System.Collections.Immutable;
 using System.Security.Cryptography;
+using Hatchery.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using Hatchery.Pki;
 
-namespace Hatchery.Cryptography.Tests.Pki;
+namespace Hatchery.Pki.Tests;
 
 public sealed class CertificateAuthorityTests
 {
@@ -44,7 +44,7 @@ public sealed class CertificateAuthorityTests
         using var leaf = X509CertificateLoader.LoadCertificate(der.Span);
         Assert.Equal("SERIALNUMBER=SN-0001", leaf.Subject);
         Assert.Equal("CN=Device CA", leaf.Issuer);
-        Assert.Equal(16, leaf.SerialNumberBytes.Length);
+        Assert.Equal(20, leaf.SerialNumberBytes.Length);
         Assert.True(leaf.SerialNumberBytes.Span[0] is > 0 and < 0x80);
         Assert.Equal(Now.AddMinutes(-5).UtcDateTime, leaf.NotBefore.ToUniversalTime());
         Assert.Equal(Now.Add(s_year).UtcDateTime, leaf.NotAfter.ToUniversalTime());
@@ -88,7 +88,7 @@ public sealed class CertificateAuthorityTests
         byte[] csr = Csr(key);
         int subject = csr.AsSpan().IndexOf("device"u8);
         csr[subject] = (byte)'D';
-        Assert.Equal("CertificationRequest", Assert.Throws<PkiException>(() => Pkcs10.Parse(csr)).FieldName);
+        Assert.Equal("signature", Assert.Throws<PkiException>(() => Pkcs10.Parse(csr)).FieldName);
         csr[subject] = (byte)'d';
         Pkcs10.Parse(csr);
         Assert.Throws<PkiException>(() => Pkcs10.Parse((byte[])[.. csr, 0]));

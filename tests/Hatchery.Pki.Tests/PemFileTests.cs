@@ -1,8 +1,6 @@
 using CsCheck;
-using Hatchery.Cryptography.Tests.Keys;
-using Hatchery.Pki;
 
-namespace Hatchery.Cryptography.Tests.Pki;
+namespace Hatchery.Pki.Tests;
 
 public sealed class PemFileTests
 {
@@ -42,7 +40,7 @@ public sealed class PemFileTests
     public void Any_text_is_read_or_refused()
     {
         byte[] good = System.Text.Encoding.ASCII.GetBytes(PemFile.Write("A", new byte[100]));
-        HostileKeyTests.Mutations(good).Sample(text =>
+        Mutate.Bytes(good).Sample(text =>
         {
             try
             {
