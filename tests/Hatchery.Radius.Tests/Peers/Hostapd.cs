@@ -2,11 +2,11 @@ using System.Net;
 
 namespace Hatchery.Radius.Tests.Peers;
 
-/// <summary>hostapd as it comes: a pass-through authenticator on one end of the <see cref="Wire"/> that knows nothing of methods. Says AP-ENABLED when it is ready.</summary>
+/// <summary>hostapd as it comes: a pass-through authenticator on one end of the <see cref="Wire"/> that knows nothing of methods. Says AP-ENABLED when it is ready, and the keys that it
+/// gets (-K).</summary>
 internal static class Hostapd
 {
-    /// <param name="more">Further lines of its configuration.</param>
-    public static PeerProcess Start(PeerFolder folder, IPEndPoint server, string secret, string more = "") => new("hostapd", "-d", folder.Write("hostapd.conf", $"""
+    public static PeerProcess Start(PeerFolder folder, IPEndPoint server, string secret) => new("hostapd", "-d", "-K", folder.Write("hostapd.conf", $"""
         interface=wire0
         driver=wired
         ieee8021x=1
@@ -16,6 +16,14 @@ internal static class Hostapd
         auth_server_addr={server.Address}
         auth_server_port={server.Port}
         auth_server_shared_secret={secret}
-        {more}
+        ctrl_interface={folder.Path}/control
         """));
+
+    /// <summary>quietPeriod of the port that this device is on, in seconds; it is 60 otherwise. The device must have begun to authenticate.</summary>
+    public static async Task QuietPeriodAsync(PeerFolder folder, string device, int seconds, CancellationToken cancel)
+    {
+        using var command = new PeerProcess("hostapd_cli", "-p", $"{folder.Path}/control", "-i", "wire0", "raw", $"EAPOL_SET {device} quietPeriod {seconds}");
+        var (code, output) = await command.EndsAsync(cancel);
+        Assert.True(code == 0 && output.Contains("OK", StringComparison.Ordinal), output);
+    }
 }
