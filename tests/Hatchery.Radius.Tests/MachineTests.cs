@@ -71,7 +71,10 @@ public sealed class MachineTests
     public void Success_and_Failure_count_only_where_the_method_allows()
     {
         // Of another request.
-        Assert.Null(new Peer().InMethod(EapMethodState.Done, EapDecision.UnconditionalSuccess).Hear(Packet(EapCode.Success, 3)));
+        Assert.Null(new Peer().InMethod(EapMethodState.Done, EapDecision.UnconditionalSuccess).Hear(Packet(EapCode.Success, 1)));
+        Assert.Null(new Peer().InMethod(EapMethodState.Done, EapDecision.UnconditionalSuccess).Hear(Packet(EapCode.Success, 4)));
+        // Of the next number, as some servers do.
+        Assert.Equal(EapPeerHappening.Success, new Peer().InMethod(EapMethodState.Done, EapDecision.UnconditionalSuccess).Hear(Packet(EapCode.Success, 3)));
         Assert.Equal(EapPeerHappening.Success, new Peer().InMethod(EapMethodState.Done, EapDecision.UnconditionalSuccess).Hear(Packet(EapCode.Success, 2)));
         Assert.Equal(EapPeerHappening.Success, new Peer().InMethod(EapMethodState.MayContinue, EapDecision.ConditionalSuccess).Hear(Packet(EapCode.Success, 2)));
         // Forged in the middle of the method, and after it has decided.
