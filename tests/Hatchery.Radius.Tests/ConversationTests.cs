@@ -346,4 +346,17 @@ public sealed class ConversationTests
         Assert.Null(clients.Find(System.Net.IPAddress.Parse("11.0.0.1")));
         Assert.Throws<ArgumentException>(() => new RadiusClients([Nas("a", "10.0.0.0/8"), Nas("b", "10.0.0.0/8")]));
     }
+
+    [Fact]
+    public void A_device_that_begins_too_often_is_refused_for_the_rest_of_the_minute()
+    {
+        var world = new World(service: new RadiusServiceOptions { StartsPerMinute = 3 });
+        RadiusCode Start(byte id, string station) => RadiusPacket.Parse(Assert.Single(world.Ask(new RadiusMessage(RadiusCode.AccessRequest).Add(RadiusAttribute.CallingStationId, station)
+            .AddEap(new EapPacket(EapCode.Response, 1, EapType.Identity, "fred@example.org"u8.ToArray()).Encode()).SignRequest(id, new byte[16], new RadiusSecret("testing123"))))).Code;
+        for (byte i = 0; i < 5; i++)
+            Assert.Equal(i < 3 ? RadiusCode.AccessChallenge : RadiusCode.AccessReject, Start(i, "02-00-00-00-00-01"));
+        Assert.Equal(RadiusCode.AccessChallenge, Start(10, "02-00-00-00-00-02"));
+        world.Wait(TimeSpan.FromSeconds(60));
+        Assert.Equal(RadiusCode.AccessChallenge, Start(20, "02-00-00-00-00-01"));
+    }
 }

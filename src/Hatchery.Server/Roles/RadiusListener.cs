@@ -18,6 +18,8 @@ public sealed class RadiusOptions
     public List<RadiusClientOption> Clients { get; set; } = [];
     /// <summary>What admitted devices' ports get, by the name of the admission policy's profile.</summary>
     public Dictionary<string, RadiusProfileOptions> Profiles { get; set; } = [];
+    /// <summary>Conversations that one device may begin in a minute; 0: any number.</summary>
+    public int StartsPerMinute { get; set; } = 60;
     /// <summary>Keeps what NASes report about sessions; off: accounting is not answered.</summary>
     public bool Accounting { get; set; } = true;
 }
@@ -55,6 +57,8 @@ public sealed class RadiusProfileOptions
 /// <summary>EAP methods on RADIUS listeners. Roles that share a listener share clients and profiles: the first one's.</summary>
 internal static class RadiusListener
 {
+    private static readonly Layer[] s_inside = [new("RADIUS", Protection.Clear), new("EAP", Protection.Clear)];
+
     /// <param name="path">Of the section in the configuration.</param>
     /// <exception cref="ConfigurationFault"/>
     public static void Add(RoleContext context, RadiusOptions options, string path, params ImmutableArray<EapRoute> routes)
@@ -72,11 +76,13 @@ internal static class RadiusListener
             var all = new List<EapRoute>(routes);
             context.Shared[key] = all;
             string at = $"{path}:listeners";
-            if (context.CarrierOf(listener, at, "udp", "tls") == "udp")
+            bool isUdp = context.CarrierOf(listener, at, "udp", "tls") == "udp";
+            if (isUdp)
                 AddDatagrams(context, options, path, listener, all);
             else
                 AddTls(context, options, path, listener, all);
-            context.Summary.Add($"RADIUS on {listener} for {string.Join(", ", options.Clients.Where(c => c.Address.Length > 0 == (context.Options.Listeners[listener].Carrier == "udp")).Select(c => c.Name))}");
+            var served = options.Clients.Where(c => isUdp ? c.Address.Length > 0 : c.Certificate.Length + c.Authority.Length > 0).Select(c => c.Name);
+            context.Summary.Add($"{(isUdp ? "RADIUS" : "RadSec")} on {listener} for {string.Join(", ", served)}");
         }
         foreach (var client in options.Clients.Where(c => !c.RequireMessageAuthenticator))
             context.Insecure.Add($"{path}: {client.Name} need not send Message-Authenticator");
@@ -92,7 +98,7 @@ internal static class RadiusListener
             var engine = new RadiusServer<UdpPath>(clients, p => p.ToEndPoint().Address, context.Chance);
             RadiusServerHost? host = null;
             var pump = new UdpEnginePump<RadiusServerEvent>(at, engine, (in RadiusServerEvent what) => host!.Happened(what), pumpOptions);
-            host = new RadiusServerHost(engine.Answer, Service(context, options, routes), listener, context.Now, pump.Post, context.Refused, context.Failed);
+            host = new RadiusServerHost(engine.Answer, Service(context, options, routes), listener, context.Now, pump.Post, context.Refused, context.Failed) { Witness = context.Witness };
             return pump;
         });
     }
@@ -123,7 +129,11 @@ internal static class RadiusListener
                 if (engine.IsBroken)
                     pump!.Close();
             }, new PumpOptions { Witness = context.Witness, IdleTimeout = TimeSpan.FromHours(1) });
-            host = new RadiusServerHost(engine.Answer, service, listener, context.Now, pump.Post, context.Refused, context.Failed, stop: stop);
+            host = new RadiusServerHost(engine.Answer, service, listener, context.Now, pump.Post, context.Refused, context.Failed, stop: stop)
+            {
+                Layers = caller.Layers.AddRange(s_inside),
+                Witness = context.Witness,
+            };
             await pump.RunAsync(connection.Stream, stop);
         });
     }
@@ -140,6 +150,7 @@ internal static class RadiusListener
                 FilterId = p.Value.FilterId,
                 SessionTimeout = p.Value.SessionSeconds > 0 ? TimeSpan.FromSeconds(p.Value.SessionSeconds) : null,
             }),
+            StartsPerMinute = options.StartsPerMinute,
             Account = options.Accounting ? (what, caller, cancel) => RadiusSessions.RecordAsync(context.Store, what, caller, cancel) : null,
         });
     }
