@@ -12,5 +12,6 @@ internal static class VerbList
         SurveyVerb.Make(),
         DeviceVerbs.Make(),
         FdoVerbs.Make(),
+        EapNoobVerbs.Make(),
     ];
 }

@@ -13,9 +13,7 @@ internal static class Base64Text
     {
         if (text.Length != Base64Url.GetEncodedLength(value.Length) || text.ContainsAnyExcept(s_alphabet))
             return false;
-        Span<byte> again = stackalloc byte[64];
-        return Base64Url.TryDecodeFromUtf8(text, value, out int length) && length == value.Length
-            && Base64Url.TryEncodeToUtf8(value, again, out int written) && again[..written].SequenceEqual(text);
+        return Base64Url.DecodeFromUtf8(text, value, out int consumed, out int length) == System.Buffers.OperationStatus.Done && consumed == text.Length && length == value.Length;
     }
 
     public static bool TryDecode(string text, Span<byte> value) => text.Length < 64 && TryDecode(Encoding.UTF8.GetBytes(text), value);

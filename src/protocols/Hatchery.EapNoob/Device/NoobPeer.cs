@@ -10,6 +10,9 @@ namespace Hatchery.EapNoob.Device;
 /// <see cref="NoobSteps.PowerOn"/> as the user's wish not to wait.</para></summary>
 public sealed class NoobPeer(NoobPeerState state, NoobPeerOptions options, Chance chance) : IParty<NoobPeerState>, IDisposable
 {
+    /// <summary>As many as NoobTimeout and the longest SleepTime make.</summary>
+    private const int MaxNoobs = 4;
+
     private PeerConversation? _conversation;
     private SecretText? _input;
     private readonly List<TimeSpan> _since = [];
@@ -184,7 +187,7 @@ public sealed class NoobPeer(NoobPeerState state, NoobPeerOptions options, Chanc
         Save(State with { Noobs = State.Noobs.RemoveRange(0, old) }, moves);
     }
 
-    /// <summary>Shows a new Noob when there is none, or the last is half its life old; the two newest are valid.</summary>
+    /// <summary>Shows a new Noob when there is none, or the last is half its life old, so that what a user sees is good for a while.</summary>
     private void Renew(Moment now, Moves<NoobPeerState> moves)
     {
         if (!ShowsNoobs || (_since.Count > 0 && now.Elapsed - _since[^1] < options.NoobTimeout / 2))
@@ -192,7 +195,7 @@ public sealed class NoobPeer(NoobPeerState state, NoobPeerOptions options, Chanc
         var noob = new SecretBytes(chance.Bytes(16, "EAP-NOOB.Noob"));
         var noobs = State.Noobs.Add(new IssuedNoob(noob, now.Wall));
         _since.Add(now.Elapsed);
-        if (noobs.Length > 2)
+        if (noobs.Length > MaxNoobs)
         {
             noobs = noobs.RemoveAt(0);
             _since.RemoveAt(0);
