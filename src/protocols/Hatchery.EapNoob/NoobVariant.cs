@@ -49,7 +49,7 @@ public sealed record NoobVariant(string Name)
     public string DefaultRealm { get; init; } = "eap-noob.net";
     /// <summary>"kty" of an X25519 key. Any is accepted but in the RFC's form.</summary>
     public string X25519KeyType { get; init; } = "OKP";
-    /// <summary>A NUL behind the text is taken off.</summary>
+    /// <summary>A NUL stands behind the server's texts and is no part of what is hashed; from a peer it may come or not.</summary>
     public bool TrailingNul { get; init; }
     /// <summary>Kz is replaced by bytes 288 to 319 of the KDF's output after every Reconnect Exchange, not only in KeyingMode 3.</summary>
     public bool ReplacesKz { get; init; }

@@ -66,7 +66,8 @@ public sealed class NoobServer(IRecordStore store, IAdmission admission, Chance 
         return Ask(ErrorMessage.Make(true, state.PeerId, code, fault?.Message ?? "internal error"));
     }
 
-    private static EapTurn.Request Ask(NoobMessage message) => new(message, message.Raw);
+    /// <summary>The fork's peer reads on to a NUL, also where there is none.</summary>
+    private EapTurn.Request Ask(NoobMessage message) => new(message, _variant.TrailingNul ? (byte[])[.. message.Raw.Span, 0] : message.Raw);
 
     private static EapTurn.Failure End(NoobConversation state) => new(new ConversationEnd(false, state.PeerId));
 
