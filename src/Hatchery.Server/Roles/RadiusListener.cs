@@ -14,7 +14,7 @@ namespace Hatchery.Server.Roles;
 public sealed class RadiusOptions
 {
     /// <summary>Listeners by name: udp for RADIUS, tls for RadSec.</summary>
-    public List<string> Listeners { get; set => field = [.. value.Select(l => l.ToLowerInvariant())]; } = [];
+    public List<string> Listeners { get; set => field = [.. value.Where(l => l is not null).Select(l => l.ToLowerInvariant())]; } = [];
     public List<RadiusClientOption> Clients { get; set; } = [];
     /// <summary>What admitted devices' ports get, by the name of the admission policy's profile.</summary>
     public Dictionary<string, RadiusProfileOptions> Profiles { get; set; } = [];
@@ -24,23 +24,23 @@ public sealed class RadiusOptions
     public bool Accounting { get; set; } = true;
 }
 
-/// <summary>A NAS or proxy.</summary>
+/// <summary>A NAS or proxy. A value of null in the configuration is none.</summary>
 public sealed class RadiusClientOption
 {
     /// <summary>Ours, for logs and policy.</summary>
-    public string Name { get; set; } = "";
+    public string Name { get; set => field = value ?? ""; } = "";
     /// <summary>On udp: an address or a prefix, "192.0.2.7" or "192.0.2.0/24".</summary>
-    public string Address { get; set; } = "";
+    public string Address { get; set => field = value ?? ""; } = "";
     /// <summary>On udp.</summary>
-    public string Secret { get; set; } = "";
+    public string Secret { get; set => field = value ?? ""; } = "";
     /// <summary>On udp: a file with the secret in its first line, instead.</summary>
-    public string SecretFile { get; set; } = "";
+    public string SecretFile { get; set => field = value ?? ""; } = "";
     /// <summary>On tls: PEM, the client's own certificate.</summary>
-    public string Certificate { get; set; } = "";
+    public string Certificate { get; set => field = value ?? ""; } = "";
     /// <summary>On tls: PEM, the certificate authority of the client's, together with <see cref="DnsName"/>.</summary>
-    public string Authority { get; set; } = "";
+    public string Authority { get; set => field = value ?? ""; } = "";
     /// <summary>On tls: a DNS name that stands in the client's certificate.</summary>
-    public string DnsName { get; set; } = "";
+    public string DnsName { get; set => field = value ?? ""; } = "";
     /// <summary>Only for a NAS that cannot send it.</summary>
     public bool RequireMessageAuthenticator { get; set; } = true;
 }
@@ -48,8 +48,8 @@ public sealed class RadiusClientOption
 public sealed class RadiusProfileOptions
 {
     /// <summary>VLAN by number or name.</summary>
-    public string Vlan { get; set; } = "";
-    public string FilterId { get; set; } = "";
+    public string Vlan { get; set => field = value ?? ""; } = "";
+    public string FilterId { get; set => field = value ?? ""; } = "";
     /// <summary>After so long the device authenticates again; 0: the NAS decides.</summary>
     public int SessionSeconds { get; set; }
 }
