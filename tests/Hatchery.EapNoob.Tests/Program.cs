@@ -10,7 +10,7 @@ internal static class Program
     public static async Task<int> Main(string[] args)
     {
         if (args is [Wire.Argument, var scenario])
-            return await Wire.InNamespaceAsync(WiredTests.Scenarios[scenario]);
+            return await Wire.InNamespaceAsync(NetworkTests.Scenarios[scenario]);
         return args.Any(a => a is "--server" or "--internal-msbuild-node")
             ? await TestPlatformTestFramework.RunAsync(args, SelfRegisteredExtensions.AddSelfRegisteredExtensions)
             : await ConsoleRunner.Run(args);

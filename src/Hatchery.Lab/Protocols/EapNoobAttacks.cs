@@ -8,7 +8,7 @@ namespace Hatchery.Lab.Protocols;
 /// <summary>The survey's attacks on EAP-NOOB, each against our own two sides. The aim, unless said otherwise: the device takes somebody else than its owner's server for its server.</summary>
 internal sealed class EapNoobAttacks(EapNoobWorld world)
 {
-    private const int Flood = 50;
+    private const int Flood = 20;
 
     /// <summary>What RFC 9140 promises.</summary>
     public static readonly ImmutableArray<AttackPrediction> Predictions =

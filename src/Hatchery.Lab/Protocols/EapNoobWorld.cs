@@ -162,18 +162,22 @@ internal sealed class EapNoobDevice
     private readonly EapNoobWorld _world;
     private readonly SimulatedHost _host;
     private readonly SimulatedStateFile<NoobPeerState> _file;
+    private readonly SimulatedProcess _process;
     private SimulatedWorld<NoobPeerState>? _running;
+    private Action _start = () => { };
     private PartyDriver<NoobPeerState>? _driver;
 
     public EapNoobDevice(EapNoobWorld world, string serial, SimulatedHost host)
     {
         (_world, _host) = (world, host);
+        _process = host.Run(_ => _start());
         _file = new SimulatedStateFile<NoobPeerState>(NoobPeerState.Schema, new AesGcmSealer(SHA256.HashData("flash"u8), world.Chance));
         _file.Write(NoobPeerState.Make($$"""{"Manufacturer":"Acme","Model":"X1","SerialNumber":"{{serial}}"}"""));
         Actor = new Actor(NoobPlayers.Peer, serial, "owner");
         Factory = Held;
     }
 
+    private string Station => Convert.ToHexString([2, 0, .. _host.Address.GetAddressBytes()]);
     public Actor Actor { get; }
     public NoobPeerState State => _file.Read();
     public SessionId LastSession => _driver?.Session ?? default;
@@ -190,7 +194,18 @@ internal sealed class EapNoobDevice
         return world.Outcome ?? new Outcome(false, "nothing happened for half a day");
     }
 
+    /// <summary>A run that is under way ends, as with the power.</summary>
     public void Begin(EapNoobSite site, SessionId since, Action<OobMessage> helps)
+    {
+        if (_process.IsAlive)
+            _process.Kill();
+        _start = () => Start(site, helps);
+        _process.Start();
+        // Its first event gives it a session; the act belongs to it.
+        _world.Loop.Post(() => _world.Witness.Link(since, LastSession));
+    }
+
+    private void Start(EapNoobSite site, Action<OobMessage> helps)
     {
         var people = new ScriptedPeople();
         people.Sees += prompt =>
@@ -211,16 +226,16 @@ internal sealed class EapNoobDevice
             Backoff = TimeSpan.FromSeconds(10),
             MaxFailures = _world.Task.Conditions.Loss > 0 ? 100 : 5,
         };
-        var client = new RadiusEapClient<IPEndPoint>(new EapPeerOptions(NoobEap.Type) { Proposal = 0 }, new NasPortOptions("switch") { CallingStation = "02-00-00-00-00-01" },
+        var client = new RadiusEapClient<IPEndPoint>(new EapPeerOptions(NoobEap.Type) { Proposal = 0 }, new NasPortOptions("switch") { CallingStation = Station },
             [new(_world.EndPointOf(site), new RadiusSecret("testing123"))], _world.Chance);
         EapPeerCarrier? carrier = null;
         var pump = new DatagramPump<EapPeerEvent>(_host, 0, client, what => carrier!.Happened(what));
-        carrier = new EapPeerCarrier(client, new NoobEap(), action => _world.Loop.Post(() =>
+        carrier = new EapPeerCarrier(client, new NoobEap(), action => _world.Loop.Post(_process.Guard(() =>
         {
             action();
             pump.Run();
-        }), () => _world.Loop.Now);
-        var running = _running = new SimulatedWorld<NoobPeerState>(_world.Loop, carrier, _file) { People = people };
+        })), () => _world.Loop.Now);
+        var running = _running = new SimulatedWorld<NoobPeerState>(_world.Loop, carrier, _file, _process) { People = people };
         running.WhenEnded += _ =>
         {
             KeysAgree = client.KeysAgree;
@@ -228,8 +243,6 @@ internal sealed class EapNoobDevice
         };
         _driver = running.Run(s => new NoobPeer(s, options, _world.Chance), new PartyIdentity<NoobPeerState>(Actor, p => p == NoobPlayers.Server ? site.Actor : new Actor(p, p.Name, p.UsuallyOperatedBy),
             NoobPeerState.Schema), _world.Witness);
-        // Its first event gives it a session; the act belongs to it.
-        _world.Loop.Post(() => _world.Witness.Link(since, LastSession));
     }
 
     /// <summary>The reset button.</summary>

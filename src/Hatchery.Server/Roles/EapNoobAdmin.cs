@@ -26,20 +26,25 @@ internal static class EapNoobAdmin
             .Scope("eapnoob:oob").WithSummary("What the device claims to be whose OOB message (URL or query) is in the body: to be shown to the user before he confirms.");
         routes.MapPost("/eapnoob/oob", async (string? account, HttpContext http) => await ReadAsync(http, async message =>
         {
-            byte[] id = Encoding.UTF8.GetBytes(message.PeerId);
-            context.SawHuman(NoobSteps.ConfirmDevice, "noob.peerid", id);
-            context.SawHuman(NoobSteps.DeliverToServer, "noob.peerid", id);
-            return Results.Ok(View(await oob.ReceiveAsync(message, Account(account, http), FdoAdmin.Operator(context, http), http.RequestAborted)));
+            var caller = FdoAdmin.Operator(context, http);
+            Saw(context, message.PeerId, await oob.FindAsync(message.PeerId, caller, http.RequestAborted), NoobSteps.ConfirmDevice, NoobSteps.DeliverToServer);
+            return Results.Ok(View(await oob.ReceiveAsync(message, Account(account, http), caller, http.RequestAborted)));
         })).Scope("eapnoob:oob").WithSummary("Takes an OOB message (URL or query) that a user brought from a device and confirmed; the device becomes the account's.");
         routes.MapPost("/eapnoob/waiting/{peerId}/code", async (string peerId, string? account, HttpContext http) => await RefuseAsync(async () =>
         {
-            byte[] id = Encoding.UTF8.GetBytes(peerId);
-            context.SawHuman(NoobSteps.ConfirmDevice, "noob.peerid", id);
-            var message = await oob.IssueAsync(peerId, Account(account, http), FdoAdmin.Operator(context, http), http.RequestAborted);
-            context.SawHuman(NoobSteps.ShowAtServer, "noob.peerid", id);
+            var caller = FdoAdmin.Operator(context, http);
+            Saw(context, peerId, await oob.FindAsync(peerId, caller, http.RequestAborted), NoobSteps.ConfirmDevice, NoobSteps.ShowAtServer);
+            var message = await oob.IssueAsync(peerId, Account(account, http), caller, http.RequestAborted);
             string text = url.Length > 0 ? message.ToUrl(url).Reveal() : message.ToQuery().Reveal();
             return http.Request.Headers.Accept.Contains("image/png") ? Results.Bytes(QrPicture.Png(text), "image/png") : Results.Ok(new CodeView(peerId, text));
         })).Scope("eapnoob:oob").WithSummary("An OOB message for the user to take to the device; as a picture with Accept: image/png.");
+    }
+
+    /// <summary>What a user does is part of the device's ceremony.</summary>
+    internal static void Saw(RoleContext context, string peerId, WaitingDevice? device, params ReadOnlySpan<StepKind> kinds)
+    {
+        foreach (var kind in kinds)
+            context.SawHuman(kind, "noob.peerid", Encoding.UTF8.GetBytes(peerId), device?.Session ?? default);
     }
 
     private static string Name(HttpContext http) => ((Admin.AdminToken)http.Items[typeof(Admin.AdminToken)]!).Name;

@@ -78,9 +78,7 @@ internal sealed class EapNoobPage(RoleContext context, OobMessages oob, TokenSto
             return Ask(message, "That took too long. Once more, please.");
         if (Blocked(account, caller.Wall))
             return Html(429, "Later", "<p>Too many wrong codes. Try again in ten minutes.</p>");
-        var id = Encoding.UTF8.GetBytes(message.PeerId);
-        context.SawHuman(NoobSteps.ConfirmDevice, "noob.peerid", id);
-        context.SawHuman(NoobSteps.DeliverToServer, "noob.peerid", id);
+        EapNoobAdmin.Saw(context, message.PeerId, await oob.FindAsync(message.PeerId, caller, cancel), NoobSteps.ConfirmDevice, NoobSteps.DeliverToServer);
         try
         {
             var device = await oob.ReceiveAsync(message, account, caller, cancel);

@@ -60,5 +60,6 @@ public sealed record CommonResponse : NoobMessage
 public sealed record PeerAnswer(NoobMessage Message, EapDecision Decision, EapKeys? Keys = null) : IMessage
 {
     public StepKind Kind => Message.Kind;
+    public Protection Protection => Message.Protection;
     public void Identify(ref Correlators into) => Message.Identify(ref into);
 }

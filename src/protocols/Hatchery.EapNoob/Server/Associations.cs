@@ -26,6 +26,8 @@ public sealed record WaitingPeer
     /// <summary>Where it came from: NAS and link-layer address as the NAS saw it.</summary>
     public string Station { get; init; } = "";
     public DateTimeOffset Since { get; init; }
+    /// <summary>Of the Initial Exchange: what users do belongs to it.</summary>
+    public Guid Session { get; init; }
     /// <summary>Shown to a user, to be taken to the device; newest last.</summary>
     public ImmutableArray<IssuedNoob> Issued { get; init; } = [];
     /// <summary>Of the OOB message that a user brought from the device.</summary>
@@ -56,6 +58,7 @@ public sealed record WaitingPeer
         .Plain("ServerInfo", s => s.ServerInfo, (s, v) => s with { ServerInfo = v }, Lifetime.Imparted, Why)
         .Plain("Station", s => s.Station, (s, v) => s with { Station = v }, Lifetime.Imparted, Why)
         .Plain("Since", s => s.Since, (s, v) => s with { Since = v }, Lifetime.Imparted, Why)
+        .Plain("Session", s => s.Session, (s, v) => s with { Session = v }, Lifetime.Imparted, Why)
         .Items("Issued", s => s.Issued, (s, v) => s with { Issued = v }, Lifetime.Imparted, IssuedNoob.Schema)
         .Plain("ReceivedNoob", s => s.ReceivedNoob, (s, v) => s with { ReceivedNoob = v }, Lifetime.Imparted, Why, secret: true)
         .Plain("NoobIdForm", s => (int)s.NoobIdForm, (s, v) => s with { NoobIdForm = (NoobIdForm)v }, Lifetime.Imparted, Why)

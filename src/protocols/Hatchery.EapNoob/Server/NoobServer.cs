@@ -158,6 +158,7 @@ public sealed class NoobServer(IRecordStore store, IAdmission admission, Chance 
             ServerInfo = request2.ServerInfo,
             Station = StationOf(conversation),
             Since = caller.Wall,
+            Session = caller.Session.Value,
             NoobIdForm = _variant.NoobIdForm,
         };
         CryptographicOperations.ZeroMemory(z);

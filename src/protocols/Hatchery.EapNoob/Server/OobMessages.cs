@@ -10,6 +10,9 @@ namespace Hatchery.EapNoob.Server;
 /// <param name="Station">Where the network saw it: NAS and link-layer address; empty: unknown.</param>
 public sealed record WaitingDevice(string PeerId, string PeerInfo, string Station, DateTimeOffset Since, AssociationState State, OobDirections Directions, string Account)
 {
+    /// <summary>In which it was last seen beginning.</summary>
+    public SessionId Session { get; init; }
+
     /// <summary>Manufacturer, model, serial number and name as the device claims them, in one line.</summary>
     public string Claims
     {
@@ -50,7 +53,7 @@ public sealed class OobMessages(IRecordStore store, Chance chance, NoobServerOpt
     private static async ValueTask<Stored<WaitingPeer>?> GetAsync(IUnitOfWork unit, string peerId, CancellationToken cancel) =>
         NoobIdentifiers.IsOurs(peerId) ? await unit.GetAsync(WaitingPeer.Schema, NoobIdentifiers.Key(peerId), cancel) : null;
 
-    private static WaitingDevice View(WaitingPeer w) => new(w.PeerId, Encoding.UTF8.GetString(w.PeerInfo.Span), w.Station, w.Since, w.State, w.Dirp, w.Account);
+    private static WaitingDevice View(WaitingPeer w) => new(w.PeerId, Encoding.UTF8.GetString(w.PeerInfo.Span), w.Station, w.Since, w.State, w.Dirp, w.Account) { Session = new SessionId(w.Session) };
 
     /// <summary>Peer to server: a user brought the message that a device showed, has seen <see cref="WaitingDevice.Claims"/> and takes the device for his.</summary>
     /// <param name="account">Whose the device is from now on.</param>
