@@ -28,6 +28,19 @@ public sealed class ConversationTests
     }
 
     [Fact]
+    public void A_device_that_is_in_comes_again()
+    {
+        var world = new World();
+        Assert.True(world.Run());
+        var before = world.Now;
+        world.Device = new AnsweringPeer("device@example.org", world.Peer.Answer);
+        Assert.True(world.Run());
+        Assert.Equal(before, world.Now);
+        Assert.True(world.Client.KeysAgree);
+        Assert.Equal(2, world.Method.Completed);
+    }
+
+    [Fact]
     public void A_wrong_key_is_refused()
     {
         var world = new World();
