@@ -6,7 +6,6 @@ using Hatchery.EapNoob.Messages;
 using Hatchery.EapNoob.Server;
 using Hatchery.EapNoob.Tests.Ceremonies;
 using Hatchery.Radius;
-using Hatchery.Radius.Client;
 using Hatchery.Radius.Eap;
 using Hatchery.Radius.Eapol;
 using Hatchery.Radius.Server;
@@ -83,40 +82,6 @@ public sealed class NetworkTests
         {
             authenticator.Dispose();
         }
-    }
-
-    /// <summary>Every hop has its own secret, so the keys are hidden anew: the device, its own switch here, gets those of its server.</summary>
-    [Fact]
-    public async Task Our_device_FreeRADIUS_and_our_server()
-    {
-        using var patience = PeerProcess.Patience();
-        await using var server = new Server();
-        using var proxy = await FreeRadius.StartAsync(patience.Token, (server.EndPoint, Server.Secret, "eap-noob.arpa"));
-        var state = NoobPeerState.Make(NoobWorld.Info, "noob@eap-noob.arpa");
-        var people = new User(server, () => Task.CompletedTask, () => state.PeerId);
-        var client = new RadiusEapClient<UdpPath>(new EapPeerOptions(NoobEap.Type) { Proposal = 0 }, new NasPortOptions("switch") { Address = IPAddress.Loopback, CallingStation = "02-00-00-00-00-01" },
-            [new(UdpPath.From(proxy.EndPoint), new RadiusSecret(FreeRadius.Secret))], new SystemChance());
-        EapPeerCarrier? carrier = null;
-        var clock = new SystemClock();
-        await using var pump = new UdpEnginePump<EapPeerEvent>(new IPEndPoint(IPAddress.Loopback, 0), client, (in EapPeerEvent what) => carrier!.Happened(what));
-        carrier = new EapPeerCarrier(client, new NoobEap(), pump.Post, () => clock.Now);
-        pump.Start();
-        for (int i = 0; i < 2; i++)
-        {
-            using var peer = new NoobPeer(state, new NoobPeerOptions(new Destination("radius", "proxy", 0, new ChannelSecurity.None(), NoobPlayers.Server)) { MaxFailures = 2 }, new SystemChance());
-            var host = new PartyHost<NoobPeerState>(peer, new PartyIdentity<NoobPeerState>(new Actor(NoobPlayers.Peer, "device", "owner"), p => new Actor(p, p.Name, "owner"), NoobPeerState.Schema), carrier,
-                (s, _, _) =>
-                {
-                    state = s;
-                    return default;
-                })
-            { People = people, Clock = clock };
-            var outcome = await host.RunAsync(patience.Token);
-            Assert.True(outcome.Succeeded, $"{outcome.Reason}\n{proxy.Output}");
-            Assert.True(client.KeysAgree);
-        }
-        Assert.Equal(1, people.Acts);
-        Assert.Empty(server.Refused);
     }
 
     /// <summary>Takes what the device shows to the server, or what the server shows to the device.</summary>
