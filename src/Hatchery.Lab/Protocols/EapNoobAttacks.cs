@@ -8,7 +8,7 @@ namespace Hatchery.Lab.Protocols;
 /// <summary>The survey's attacks on EAP-NOOB, each against our own two sides. The aim, unless said otherwise: the device takes somebody else than its owner's server for its server.</summary>
 internal sealed class EapNoobAttacks(EapNoobWorld world)
 {
-    private const int Flood = 20;
+    private const int Flood = 8;
 
     /// <summary>What RFC 9140 promises.</summary>
     public static readonly ImmutableArray<AttackPrediction> Predictions =
@@ -91,7 +91,7 @@ internal sealed class EapNoobAttacks(EapNoobWorld world)
             brought++;
             refused ??= world.Bring(device, site, message);
         }));
-        world.Loop.RunUntil(() => device.State.State == AssociationState.Registered, TimeSpan.FromMinutes(30));
+        world.Loop.RunUntil(() => device.State.State == AssociationState.Registered, TimeSpan.FromMinutes(3));
         bool reached = site.Owns(world, device);
         site.Method.OnPath = text => text;
         refused ??= brought == 0 ? "the code that the server showed was refused by the device" : "refused";
@@ -142,7 +142,7 @@ internal sealed class EapNoobAttacks(EapNoobWorld world)
         string? refused = null;
         rogue.Code = _ => new OobMessage(device.State.PeerId, new byte[16], new byte[16]);
         var act = world.Act(NoobSteps.PowerOn, world.User, device.Actor);
-        var outcome = device.Run(rogue, act, message => world.Loop.After(TimeSpan.FromSeconds(30), () => refused ??= world.Bring(null, site, message)), TimeSpan.FromMinutes(20));
+        var outcome = device.Run(rogue, act, message => world.Loop.After(TimeSpan.FromSeconds(30), () => refused ??= world.Bring(null, site, message)), TimeSpan.FromMinutes(3));
         return Judge(device, site, rogue.Owns(world, device), refused ?? $"the owner's server has no code for this device ({outcome.Reason})");
     }
 

@@ -61,7 +61,7 @@ internal sealed class EapNoobWorld : IAdmission
         _servers.Add(name);
         var host = AddHost($"{name}.test", name);
         var store = new RecordStore(new MemoryBackend(Loop.Time), new AesGcmSealer(SHA256.HashData("seal"u8), Chance));
-        var options = new NoobServerOptions { ServerInfo = $$"""{"ServerName":"{{name}}","ServerURL":"https://{{name}}.test/noob"}""", SleepTime = 10 };
+        var options = new NoobServerOptions { ServerInfo = $$"""{"ServerName":"{{name}}","ServerURL":"https://{{name}}.test/noob"}""", SleepTime = 60 };
         var site = new EapNoobSite(name, new Actor(NoobPlayers.Server, name, operatedBy), host, new OobMessages(store, Chance, options), new HookedMethod(new NoobServer(store, this, Chance, options)));
         var observer = new EapObserver(_ => site.Actor, _ => null, Witness, (_, _, f) => LastRefusal = $"error {f.Error}, {f.Message}", (what, e) => throw new InvalidOperationException(what, e));
         var nas = new RadiusNas("any", IPNetwork.Parse("10.0.0.0/8"), new RadiusSecret("testing123"));

@@ -12,8 +12,9 @@ internal sealed class NoobConversation : IEapServerState
     public int Open;
     public string PeerId = "";
     public NoobMessage? Request2, Response2, Request3, Request7, Response7, Request8;
-    /// <summary>Of our ECDHE key.</summary>
-    public SecretBytes? Scalar;
+    /// <summary>Our ECDHE key: itself while the conversation stays in this process, its scalar where it was read back.</summary>
+    private AgreementKey? _key;
+    private SecretBytes? _scalar;
     /// <summary>Of the OOB message that the Completion Exchange goes by.</summary>
     public SecretBytes? Noob;
     public NoobIdForm NoobIdForm;
@@ -23,6 +24,16 @@ internal sealed class NoobConversation : IEapServerState
     public byte[] ExpectedMac = [];
     /// <summary>What the admission policy said.</summary>
     public string Profile = "";
+
+    public void Keep(AgreementKey key) => (_key, _scalar) = (key, null);
+
+    /// <summary>Once; the caller disposes it.</summary>
+    public AgreementKey TakeKey(int suite)
+    {
+        var key = _key ?? Cryptosuites.Restore(suite, _scalar!);
+        (_key, _scalar) = (null, null);
+        return key;
+    }
 
     public NoobKeys Keys => new(Block!.Reveal().ToArray());
 
@@ -39,7 +50,7 @@ internal sealed class NoobConversation : IEapServerState
         writer.Write(PeerId);
         foreach (var message in new[] { Request2, Response2, Request3, Request7, Response7, Request8 })
             Bytes(message is null ? default : message.Raw.Span);
-        foreach (var secret in new[] { Scalar, Noob, Block })
+        foreach (var secret in new[] { _scalar ?? _key?.ExportScalar(), Noob, Block })
             Bytes(secret is null ? default : secret.Reveal());
         writer.Write((int)NoobIdForm);
         Bytes(ExpectedMac);
@@ -69,7 +80,7 @@ internal sealed class NoobConversation : IEapServerState
             Open = reader.ReadInt32(),
             PeerId = reader.ReadString(),
             Request2 = Message(true), Response2 = Message(false), Request3 = Message(true), Request7 = Message(true), Response7 = Message(false), Request8 = Message(true),
-            Scalar = Secret(), Noob = Secret(), Block = Secret(),
+            _scalar = Secret(), Noob = Secret(), Block = Secret(),
             NoobIdForm = (NoobIdForm)reader.ReadInt32(),
             ExpectedMac = Bytes(),
             Profile = reader.ReadString(),

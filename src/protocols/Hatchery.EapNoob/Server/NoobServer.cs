@@ -129,9 +129,9 @@ public sealed class NoobServer(IRecordStore store, IAdmission admission, Chance 
             throw NoobException.Invalid("Dirp", "not offered.");
         if (options.JudgePeerInfo?.Invoke(response.PeerInfo) is { } why)
             throw new NoobException(NoobErrorCode.InvalidPeerInfo, "PeerInfo", why);
-        using var key = Cryptosuites.Generate(response.Cryptosuitep, chance, "EAP-NOOB.PKs");
+        var key = Cryptosuites.Generate(response.Cryptosuitep, chance, "EAP-NOOB.PKs");
         state.Response2 = response;
-        state.Scalar = key.ExportScalar();
+        state.Keep(key);
         state.Request3 = InitialKeyRequest.Make(state.PeerId, EcdheKey.Write(key, response.Cryptosuitep, _variant), chance.Bytes(32, "EAP-NOOB.Ns"), options.SleepTime, _variant);
         return Ask(Opening(state, state.Request3));
     }
@@ -140,7 +140,7 @@ public sealed class NoobServer(IRecordStore store, IAdmission admission, Chance 
     private async ValueTask<EapTurn> WaitAsync(InitialKeyResponse response, NoobConversation state, EapConversation conversation, Caller caller, CancellationToken cancel)
     {
         var (request2, response2, request3) = ((InitialRequest)state.Request2!, (InitialResponse)state.Response2!, (InitialKeyRequest)state.Request3!);
-        using var key = Cryptosuites.Restore(response2.Cryptosuitep, state.Scalar!);
+        using var key = state.TakeKey(response2.Cryptosuitep);
         byte[] z = response.Pkp.Agree(key, response2.Cryptosuitep);
         string nai = conversation.Identity.Text;
         var waiting = new WaitingPeer
@@ -324,8 +324,8 @@ public sealed class NoobServer(IRecordStore store, IAdmission admission, Chance 
         byte[] pks2 = [];
         if (mode != KeyingMode.WithoutEcdhe)
         {
-            using var key = Cryptosuites.Generate(response.Cryptosuitep, chance, "EAP-NOOB.PKs2");
-            state.Scalar = key.ExportScalar();
+            var key = Cryptosuites.Generate(response.Cryptosuitep, chance, "EAP-NOOB.PKs2");
+            state.Keep(key);
             pks2 = EcdheKey.Write(key, response.Cryptosuitep, _variant);
         }
         state.Response7 = response;
@@ -342,7 +342,7 @@ public sealed class NoobServer(IRecordStore store, IAdmission admission, Chance 
         byte[]? z = null;
         if (response.Pkp2 is { } pkp2)
         {
-            using var key = Cryptosuites.Restore(response7.Cryptosuitep, state.Scalar!);
+            using var key = state.TakeKey(response7.Cryptosuitep);
             z = pkp2.Agree(key, response7.Cryptosuitep);
         }
         byte[] middle = HashInput.Reconnect(request7.Members, response7.Members, request8.Members, response.Members, HashInput.ReconnectNai(_variant, request7.NewNai, registered.Nai));
