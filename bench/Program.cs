@@ -11,6 +11,7 @@ return args switch
     ["coap-server", var port] => await CoapLoad.ServeAsync(int.Parse(port, System.Globalization.CultureInfo.InvariantCulture)),
     ["est-enroll", .. var rest] => await Hatchery.Bench.Est.EnrollmentLoad.RunAsync(rest),
     ["dtls-figures", .. var rest] => Hatchery.Bench.Dtls.DtlsFigures.Run(rest),
+    ["eapnoob", .. var rest] => await Hatchery.Bench.EapNoob.NoobLoad.RunAsync(rest),
     ["radius", .. var rest] => await Hatchery.Bench.Radius.RadiusLoad.RunAsync(rest),
     _ => BenchmarkDotNet.Running.BenchmarkSwitcher.FromAssembly(System.Reflection.Assembly.GetExecutingAssembly()).Run(args).Any() ? 0 : 1,
 };

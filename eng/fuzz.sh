@@ -11,6 +11,7 @@ dotnet publish fuzz/Hatchery.Fuzz.csproj -c Release -o "$out/bin" -v quiet -p:Us
 for library in Hatchery.Fdo Hatchery.Cryptography Hatchery.Radius Hatchery.Coap Hatchery.Est; do "$tools/sharpfuzz" "$out/bin/$library.dll"; done
 for library in Hatchery.Fdo Hatchery.Dtls Hatchery.Cryptography Hatchery.Radius; do "$tools/sharpfuzz" "$out/bin/$library.dll"; done
 for library in Hatchery.Est Hatchery.Fdo Hatchery.Cryptography Hatchery.Pki Hatchery.Radius; do "$tools/sharpfuzz" "$out/bin/$library.dll"; done
+for library in Hatchery.Fdo Hatchery.Cryptography Hatchery.Radius Hatchery.EapNoob; do "$tools/sharpfuzz" "$out/bin/$library.dll"; done
 failed=0
 passed=0
 for target in $(dotnet "$out/bin/Hatchery.Fuzz.dll" list); do

@@ -35,6 +35,19 @@ internal static class Program
         ["est-http"] = EstTargets.Http,
         ["est-service"] = EstTargets.Service,
         ["dtls-engine"] = DtlsTarget.Run,
+        // First byte: even for a request, odd for a response; its next bit for a variant.
+        ["noob-message"] = bytes =>
+        {
+            if (bytes.Length == 0)
+                return;
+            var variant = (bytes[0] & 2) == 0 ? EapNoob.NoobVariant.Rfc9140 : EapNoob.NoobVariant.LegacyDraft02;
+            Declared(() => _ = (bytes[0] & 1) == 0 ? EapNoob.Messages.NoobRequests.Parse(bytes.AsMemory(1), variant) : EapNoob.Messages.NoobResponses.Parse(bytes.AsMemory(1), variant));
+        },
+        ["noob-oob"] = bytes =>
+        {
+            Declared(() => EapNoob.OobMessage.Parse(bytes));
+            Declared(() => EapNoob.OobMessage.Parse(System.Text.Encoding.Latin1.GetString(bytes)));
+        },
         ["radius-packet"] = RadiusTargets.Packet,
         ["eap-packet"] = RadiusTargets.Eap,
         ["eapol-frame"] = RadiusTargets.Eapol,

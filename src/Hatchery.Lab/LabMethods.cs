@@ -8,6 +8,7 @@ public static class LabMethods
     public static ImmutableArray<ILabProtocol> All =>
     [
         new Protocols.FdoLab(),
+        new Protocols.EapNoobLab(),
     ];
 
     /// <param name="ids">Ids of protocols or of methods; empty: all. Throws <see cref="ArgumentException"/> for an id that is neither.</param>

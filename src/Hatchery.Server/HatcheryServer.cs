@@ -41,8 +41,8 @@ public sealed class HatcheryServer : IAsyncDisposable
     public IRecordStore Store { get; private init; } = null!;
 
     /// <summary>Records an act of a person that this process knows of but does not take part in: a demonstration plays the installer.</summary>
-    public void SawHuman(StepKind kind, string correlator, ReadOnlyMemory<byte> value) => _sawHuman(kind, correlator, value);
-    private Action<StepKind, string, ReadOnlyMemory<byte>> _sawHuman = (_, _, _) => { };
+    public void SawHuman(StepKind kind, string correlator, ReadOnlyMemory<byte> value) => _sawHuman(kind, correlator, value, default);
+    private Action<StepKind, string, ReadOnlyMemory<byte>, SessionId> _sawHuman = (_, _, _, _) => { };
 
     /// <summary>Where a listener is bound.</summary>
     public IPEndPoint EndPoint(string listener) => _sockets.TryGetValue(listener, out var socket) ? socket.EndPoint : _listeners.First(l => l.Options.Name == listener).EndPoint;

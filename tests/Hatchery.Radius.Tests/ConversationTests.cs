@@ -28,6 +28,19 @@ public sealed class ConversationTests
     }
 
     [Fact]
+    public void A_device_that_is_in_comes_again()
+    {
+        var world = new World();
+        Assert.True(world.Run());
+        var before = world.Now;
+        world.Device = new AnsweringPeer("device@example.org", world.Peer.Answer);
+        Assert.True(world.Run());
+        Assert.Equal(before, world.Now);
+        Assert.True(world.Client.KeysAgree);
+        Assert.Equal(2, world.Method.Completed);
+    }
+
+    [Fact]
     public void A_wrong_key_is_refused()
     {
         var world = new World();
@@ -345,5 +358,18 @@ public sealed class ConversationTests
         Assert.Equal("six", clients.Find(System.Net.IPAddress.Parse("2001:db8::1"))?.Name);
         Assert.Null(clients.Find(System.Net.IPAddress.Parse("11.0.0.1")));
         Assert.Throws<ArgumentException>(() => new RadiusClients([Nas("a", "10.0.0.0/8"), Nas("b", "10.0.0.0/8")]));
+    }
+
+    [Fact]
+    public void A_device_that_begins_too_often_is_refused_for_the_rest_of_the_minute()
+    {
+        var world = new World(service: new RadiusServiceOptions { StartsPerMinute = 3 });
+        RadiusCode Start(byte id, string station) => RadiusPacket.Parse(Assert.Single(world.Ask(new RadiusMessage(RadiusCode.AccessRequest).Add(RadiusAttribute.CallingStationId, station)
+            .AddEap(new EapPacket(EapCode.Response, 1, EapType.Identity, "fred@example.org"u8.ToArray()).Encode()).SignRequest(id, new byte[16], new RadiusSecret("testing123"))))).Code;
+        for (byte i = 0; i < 5; i++)
+            Assert.Equal(i < 3 ? RadiusCode.AccessChallenge : RadiusCode.AccessReject, Start(i, "02-00-00-00-00-01"));
+        Assert.Equal(RadiusCode.AccessChallenge, Start(10, "02-00-00-00-00-02"));
+        world.Wait(TimeSpan.FromSeconds(60));
+        Assert.Equal(RadiusCode.AccessChallenge, Start(20, "02-00-00-00-00-01"));
     }
 }

@@ -96,6 +96,13 @@ public sealed class SimulatedWireTests
         using var msk = site.Accept!.Msk();
         Assert.Equal(site.Peer.Keys!.Exported.Msk, msk);
         Assert.Equal([NasPortHappening.Ask, NasPortHappening.Ask, NasPortHappening.Ask, NasPortHappening.Authorized, NasPortHappening.Ask], site.Port);
+        // Again, at once: the session ends and the next begins.
+        var before = site.Loop.Now.Elapsed;
+        Assert.True(site.Try(World.Psk));
+        Assert.True(site.Authenticator.IsAuthorized);
+        Assert.True(site.Loop.Now.Elapsed - before < TimeSpan.FromSeconds(1));
+        Assert.Contains(NasPortHappening.Closed, site.Port);
+        Assert.DoesNotContain(NasPortHappening.Unauthorized, site.Port);
     }
 
     /// <summary>A refused device is not heard for a minute; the next try starts then.</summary>

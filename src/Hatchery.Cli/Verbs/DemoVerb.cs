@@ -16,11 +16,12 @@ internal static class DemoVerb
         var only = new Option<string[]>("--only") { Description = "Protocols or methods (fdo, fdo.bypass), separated by commas; by default all.", CustomParser = Ids.Parse, DefaultValueFactory = _ => [] };
         var exit = new Option<bool>("--exit") { Description = "End when all have run, instead of leaving the page on http://localhost:8080." };
         var pcap = new Option<FileInfo?>("--pcap") { Description = "Capture the devices' traffic to this file (pcapng, for Wireshark); with several methods, one file each." };
+        var interactive = new Option<bool>("--interactive") { Description = "Where a person takes part, wait for you instead of playing that person." };
         var json = Out.JsonOption();
         var command = new Command("demo", """
             Starts the server in a fresh folder on free ports, onboards one real device with every method, each in a process of its own, over real sockets,
             and prints what each device believed before and after. Exit code 0 only if all succeeded.
-            """) { only, exit, pcap, json };
+            """) { only, exit, pcap, interactive, json };
         command.SetAction(async (result, cancel) =>
         {
             bool machine = result.GetValue(json), end = result.GetValue(exit);
@@ -42,7 +43,7 @@ internal static class DemoVerb
                 if (!machine)
                     Console.Error.WriteLine($"{method.Id}: {method.Name} …");
                 string? capture = result.GetValue(pcap) is { } file ? todo.Count == 1 ? file.FullName : Path.ChangeExtension(file.FullName, $".{method.Id}{file.Extension}") : null;
-                await using var server = await LiveRuns.StartAsync(live!.Bypass, last && !end && !machine ? PagePort : null, null, cancel);
+                await using var server = await LiveRuns.StartAsync(live!.Bypass, last && !end && !machine ? PagePort : null, null, cancel, result.GetValue(interactive));
                 var outcome = await live.RunAsync(server, method, capture, cancel);
                 results.Add(outcome);
                 if (!machine)

@@ -12,6 +12,9 @@ internal static class LiveMethods
     [
         new(FdoProfile.RendezvousMethod, false, FdoLive.RunAsync),
         new(FdoProfile.BypassMethod, true, FdoLive.RunAsync),
+        new(EapNoob.NoobProfile.PeerToServerMethod, false, EapNoobLive.RunAsync),
+        new(EapNoob.NoobProfile.ServerToPeerMethod, false, EapNoobLive.RunAsync),
+        new(EapNoob.NoobProfile.ReconnectMethod, false, EapNoobLive.RunAsync),
     ];
 
     public static LiveMethod? Find(string id) => All.FirstOrDefault(m => m.Id == id);

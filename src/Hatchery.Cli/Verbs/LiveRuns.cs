@@ -26,15 +26,17 @@ internal sealed class LiveRuns : IAsyncDisposable
     public HatcheryServer Server { get; }
     public int Port { get; }
     public string Folder => _folder;
+    /// <summary>People act themselves instead of being played.</summary>
+    public bool Interactive { get; init; }
     private string WitnessKeyFile => Path.Combine(_folder, "witness.key");
 
-    public static async Task<LiveRuns> StartAsync(bool bypass, int? adminPort, string? capture, CancellationToken cancel)
+    public static async Task<LiveRuns> StartAsync(bool bypass, int? adminPort, string? capture, CancellationToken cancel, bool interactive = false)
     {
         string folder = Directory.CreateTempSubdirectory("hatchery-demo-").FullName;
         int port = FreePort();
         await File.WriteAllBytesAsync(Path.Combine(folder, "witness.key"), RandomNumberGenerator.GetBytes(32), cancel);
         var configuration = new ConfigurationBuilder()
-            .AddJsonStream(new MemoryStream(System.Text.Encoding.UTF8.GetBytes(LocalSetUp.Json(Path.Combine(folder, "data"), port, adminPort ?? 0, bypass))))
+            .AddJsonStream(new MemoryStream(System.Text.Encoding.UTF8.GetBytes(LocalSetUp.Json(Path.Combine(folder, "data"), port, adminPort ?? 0, bypass, radiusPort: 0))))
             .AddInMemoryCollection(new Dictionary<string, string?>
             {
                 ["witnessKeyFile"] = Path.Combine(folder, "witness.key"),
@@ -43,7 +45,7 @@ internal sealed class LiveRuns : IAsyncDisposable
             }).Build();
         try
         {
-            return new LiveRuns(folder, await HatcheryServer.StartAsync(ServerOptions.Read(configuration), cancel, Console.Error), port);
+            return new LiveRuns(folder, await HatcheryServer.StartAsync(ServerOptions.Read(configuration), cancel, Console.Error), port) { Interactive = interactive };
         }
         catch
         {
@@ -92,11 +94,13 @@ internal sealed class LiveRuns : IAsyncDisposable
     }
 
     /// <summary>Calls the admin API as an operator would.</summary>
-    public async Task<JsonDocument> AdminAsync(HttpMethod method, string path, CancellationToken cancel)
+    public async Task<JsonDocument> AdminAsync(HttpMethod method, string path, CancellationToken cancel, string? text = null)
     {
         using var http = new HttpClient();
         using var request = new HttpRequestMessage(method, $"http://{Server.EndPoint("admin")}/api/v1{path}");
         request.Headers.Add("Authorization", "Bearer " + Server.FirstToken);
+        if (text is not null)
+            request.Content = new StringContent(text);
         using var response = await http.SendAsync(request, cancel);
         string body = await response.Content.ReadAsStringAsync(cancel);
         return response.IsSuccessStatusCode ? JsonDocument.Parse(body) : throw new CommandException($"{method} {path} answered {(int)response.StatusCode}: {body}");

@@ -53,19 +53,24 @@ internal static class ServeVerb
 /// <summary>Every role on loopback: what demo runs, and serve without a configuration.</summary>
 internal static class LocalSetUp
 {
-    public static string Json(string dataDirectory, int port, int adminPort, bool bypass = false) => $$"""
+    public static string Json(string dataDirectory, int port, int adminPort, bool bypass = false, int radiusPort = 1812) => $$"""
         {
           "dataDirectory": {{System.Text.Json.JsonSerializer.Serialize(dataDirectory)}},
           "listeners": {
             "public": { "address": "127.0.0.1", "port": {{port}}, "carrier": "http" },
-            "admin": { "address": "127.0.0.1", "port": {{adminPort}}, "carrier": "http" }
+            "admin": { "address": "127.0.0.1", "port": {{adminPort}}, "carrier": "http" },
+            "radius": { "address": "127.0.0.1", "port": {{radiusPort}}, "carrier": "udp" }
           },
           "admission": { "acceptAnyone": true },
           "page": { "listener": "admin", "openForReading": true },
           "roles": {
             "fdo.manufacturer": { "listener": "public", "rendezvous": [ "http://127.0.0.1:{{port}}{{(bypass ? ";bypass" : "")}}" ] },
             "fdo.rendezvous": { "listener": "public" },
-            "fdo.owner": { "listener": "public", "addresses": [ "http://127.0.0.1:{{port}}" ] }
+            "fdo.owner": { "listener": "public", "addresses": [ "http://127.0.0.1:{{port}}" ] },
+            "eapnoob.server": {
+              "serverName": "Hatchery", "oobListener": "public", "url": "http://127.0.0.1:{{port}}/noob", "sleepSeconds": {{(radiusPort == 0 ? 1 : 10)}},
+              "radius": { "listeners": [ "radius" ], "clients": [ { "name": "local", "address": "127.0.0.1", "secret": "testing123" } ] }
+            }
           }
         }
         """;

@@ -14,5 +14,6 @@ internal static class VerbList
         FdoVerbs.Make(),
         EstVerbs.Make(),
         CaVerbs.Make(),
+        EapNoobVerbs.Make(),
     ];
 }

@@ -106,18 +106,26 @@ public sealed class RoleContext
     }
 
     /// <summary>An act of a person is a step of the ceremony that the correlator names.</summary>
-    public void SawHuman(StepKind kind, string correlator, ReadOnlyMemory<byte> value) => Witness.Saw(new Sighting
+    /// <param name="during">A session in which the device is set up, where one is known: it goes on behind the act.</param>
+    public void SawHuman(StepKind kind, string correlator, ReadOnlyMemory<byte> value, SessionId during = default)
+    {
+        var session = Witness.NewSession();
+        Witness.Link(during, session);
+        Witness.Saw(SightingOf(kind, correlator, value, session));
+    }
+
+    private Sighting SightingOf(StepKind kind, string correlator, ReadOnlyMemory<byte> value, SessionId session) => new()
     {
         Kind = kind,
         Way = Way.Received,
         At = Now(),
-        Session = Witness.NewSession(),
+        Session = session,
         Here = Actor(kind.To, kind.To.Name),
         Peer = Peer(kind.From),
         Medium = new Medium(kind.Act.ToString(), IsHuman: true),
         Layers = [],
         Message = new HumanAct(kind, correlator, value),
-    });
+    };
 
     private sealed record HumanAct(StepKind Kind, string Correlator, ReadOnlyMemory<byte> Value) : IMessage
     {

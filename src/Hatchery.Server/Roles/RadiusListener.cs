@@ -14,31 +14,33 @@ namespace Hatchery.Server.Roles;
 public sealed class RadiusOptions
 {
     /// <summary>Listeners by name: udp for RADIUS, tls for RadSec.</summary>
-    public List<string> Listeners { get; set => field = [.. value.Select(l => l.ToLowerInvariant())]; } = [];
+    public List<string> Listeners { get; set => field = [.. value.Where(l => l is not null).Select(l => l.ToLowerInvariant())]; } = [];
     public List<RadiusClientOption> Clients { get; set; } = [];
     /// <summary>What admitted devices' ports get, by the name of the admission policy's profile.</summary>
     public Dictionary<string, RadiusProfileOptions> Profiles { get; set; } = [];
+    /// <summary>Conversations that one device may begin in a minute; 0: any number.</summary>
+    public int StartsPerMinute { get; set; } = 60;
     /// <summary>Keeps what NASes report about sessions; off: accounting is not answered.</summary>
     public bool Accounting { get; set; } = true;
 }
 
-/// <summary>A NAS or proxy.</summary>
+/// <summary>A NAS or proxy. A value of null in the configuration is none.</summary>
 public sealed class RadiusClientOption
 {
     /// <summary>Ours, for logs and policy.</summary>
-    public string Name { get; set; } = "";
+    public string Name { get; set => field = value ?? ""; } = "";
     /// <summary>On udp: an address or a prefix, "192.0.2.7" or "192.0.2.0/24".</summary>
-    public string Address { get; set; } = "";
+    public string Address { get; set => field = value ?? ""; } = "";
     /// <summary>On udp.</summary>
-    public string Secret { get; set; } = "";
+    public string Secret { get; set => field = value ?? ""; } = "";
     /// <summary>On udp: a file with the secret in its first line, instead.</summary>
-    public string SecretFile { get; set; } = "";
+    public string SecretFile { get; set => field = value ?? ""; } = "";
     /// <summary>On tls: PEM, the client's own certificate.</summary>
-    public string Certificate { get; set; } = "";
+    public string Certificate { get; set => field = value ?? ""; } = "";
     /// <summary>On tls: PEM, the certificate authority of the client's, together with <see cref="DnsName"/>.</summary>
-    public string Authority { get; set; } = "";
+    public string Authority { get; set => field = value ?? ""; } = "";
     /// <summary>On tls: a DNS name that stands in the client's certificate.</summary>
-    public string DnsName { get; set; } = "";
+    public string DnsName { get; set => field = value ?? ""; } = "";
     /// <summary>Only for a NAS that cannot send it.</summary>
     public bool RequireMessageAuthenticator { get; set; } = true;
 }
@@ -46,8 +48,8 @@ public sealed class RadiusClientOption
 public sealed class RadiusProfileOptions
 {
     /// <summary>VLAN by number or name.</summary>
-    public string Vlan { get; set; } = "";
-    public string FilterId { get; set; } = "";
+    public string Vlan { get; set => field = value ?? ""; } = "";
+    public string FilterId { get; set => field = value ?? ""; } = "";
     /// <summary>After so long the device authenticates again; 0: the NAS decides.</summary>
     public int SessionSeconds { get; set; }
 }
@@ -55,6 +57,8 @@ public sealed class RadiusProfileOptions
 /// <summary>EAP methods on RADIUS listeners. Roles that share a listener share clients and profiles: the first one's.</summary>
 internal static class RadiusListener
 {
+    private static readonly Layer[] s_inside = [new("RADIUS", Protection.Clear), new("EAP", Protection.Clear)];
+
     /// <param name="path">Of the section in the configuration.</param>
     /// <exception cref="ConfigurationFault"/>
     public static void Add(RoleContext context, RadiusOptions options, string path, params ImmutableArray<EapRoute> routes)
@@ -72,11 +76,13 @@ internal static class RadiusListener
             var all = new List<EapRoute>(routes);
             context.Shared[key] = all;
             string at = $"{path}:listeners";
-            if (context.CarrierOf(listener, at, "udp", "tls") == "udp")
+            bool isUdp = context.CarrierOf(listener, at, "udp", "tls") == "udp";
+            if (isUdp)
                 AddDatagrams(context, options, path, listener, all);
             else
                 AddTls(context, options, path, listener, all);
-            context.Summary.Add($"RADIUS on {listener} for {string.Join(", ", options.Clients.Where(c => c.Address.Length > 0 == (context.Options.Listeners[listener].Carrier == "udp")).Select(c => c.Name))}");
+            var served = options.Clients.Where(c => isUdp ? c.Address.Length > 0 : c.Certificate.Length + c.Authority.Length > 0).Select(c => c.Name);
+            context.Summary.Add($"{(isUdp ? "RADIUS" : "RadSec")} on {listener} for {string.Join(", ", served)}");
         }
         foreach (var client in options.Clients.Where(c => !c.RequireMessageAuthenticator))
             context.Insecure.Add($"{path}: {client.Name} need not send Message-Authenticator");
@@ -92,7 +98,7 @@ internal static class RadiusListener
             var engine = new RadiusServer<UdpPath>(clients, p => p.ToEndPoint().Address, context.Chance);
             RadiusServerHost? host = null;
             var pump = new UdpEnginePump<RadiusServerEvent>(at, engine, (in RadiusServerEvent what) => host!.Happened(what), pumpOptions);
-            host = new RadiusServerHost(engine.Answer, Service(context, options, routes), listener, context.Now, pump.Post, context.Refused, context.Failed);
+            host = new RadiusServerHost(engine.Answer, Service(context, options, routes), listener, context.Now, pump.Post, context.Refused, context.Failed) { Witness = context.Witness };
             return pump;
         });
     }
@@ -123,7 +129,11 @@ internal static class RadiusListener
                 if (engine.IsBroken)
                     pump!.Close();
             }, new PumpOptions { Witness = context.Witness, IdleTimeout = TimeSpan.FromHours(1) });
-            host = new RadiusServerHost(engine.Answer, service, listener, context.Now, pump.Post, context.Refused, context.Failed, stop: stop);
+            host = new RadiusServerHost(engine.Answer, service, listener, context.Now, pump.Post, context.Refused, context.Failed, stop: stop)
+            {
+                Layers = caller.Layers.AddRange(s_inside),
+                Witness = context.Witness,
+            };
             await pump.RunAsync(connection.Stream, stop);
         });
     }
@@ -140,6 +150,7 @@ internal static class RadiusListener
                 FilterId = p.Value.FilterId,
                 SessionTimeout = p.Value.SessionSeconds > 0 ? TimeSpan.FromSeconds(p.Value.SessionSeconds) : null,
             }),
+            StartsPerMinute = options.StartsPerMinute,
             Account = options.Accounting ? (what, caller, cancel) => RadiusSessions.RecordAsync(context.Store, what, caller, cancel) : null,
         });
     }

@@ -7,6 +7,7 @@ public static class RoleList
     [
         new FdoManufacturerRole(), new FdoRendezvousRole(), new FdoOwnerRole(),
         new CaRole(), new EstServerRole(), new EstRaRole(),
+        new EapNoobServerRole(),
     ];
 
     public static IReadOnlyList<Protocol> Protocols { get; } = [.. All.Select(r => r.Protocol).Distinct()];

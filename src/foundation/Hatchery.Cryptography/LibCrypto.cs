@@ -71,6 +71,13 @@ internal static unsafe partial class LibCrypto
     [LibraryImport(File)] internal static partial int EVP_PKEY_derive_set_peer_ex(EvpContext context, EvpKey peer, int validate);
     [LibraryImport(File)] internal static partial int EVP_PKEY_derive(EvpContext context, byte* secret, ref nuint length);
 
+    internal const int X25519 = 1034;
+
+    [LibraryImport(File)] internal static partial EvpKey EVP_PKEY_new_raw_private_key(int type, nint engine, byte* key, nuint length);
+    [LibraryImport(File)] internal static partial EvpKey EVP_PKEY_new_raw_public_key(int type, nint engine, byte* key, nuint length);
+    [LibraryImport(File)] internal static partial int EVP_PKEY_get_raw_public_key(EvpKey key, byte* into, ref nuint length);
+    [LibraryImport(File)] internal static partial int EVP_PKEY_get_raw_private_key(EvpKey key, byte* into, ref nuint length);
+
     [LibraryImport(File)] internal static partial int BN_bn2binpad(nint number, byte* into, int length);
     [LibraryImport(File)] internal static partial void BN_clear_free(nint number);
     [LibraryImport(File)] internal static partial nint BN_new();

@@ -6,7 +6,9 @@ namespace Hatchery.Cryptography;
 /// <summary>An ephemeral key on Curve25519 (RFC 7748). Here a point is 32 bytes, without a form byte.</summary>
 public sealed unsafe partial class X25519Agreement : AgreementKey
 {
-    private const int KeyType = 1034, Length = 32;
+    private const int KeyType = 1034;
+    /// <summary>Of private key, public key and result, in bytes.</summary>
+    public const int Length = 32;
 
     /// <summary>How <see cref="Chance.NewAgreementKey"/> is asked for one: the object identifier of RFC 8410.</summary>
     public static readonly ECCurve Curve = ECCurve.CreateFromValue("1.3.101.110");
@@ -26,6 +28,16 @@ public sealed unsafe partial class X25519Agreement : AgreementKey
     }
 
     public static bool IsCurve(ECCurve curve) => curve.IsNamed && curve.Oid.Value == Curve.Oid.Value;
+
+    public static X25519Agreement Generate(Chance chance, string use)
+    {
+        Span<byte> scalar = stackalloc byte[Length];
+        chance.Fill(scalar, use);
+        OperationMeter.Count("generate X25519");
+        var key = FromPrivate(scalar);
+        CryptographicOperations.ZeroMemory(scalar);
+        return key;
+    }
 
     public static X25519Agreement Generate()
     {
@@ -50,6 +62,18 @@ public sealed unsafe partial class X25519Agreement : AgreementKey
         LibCrypto.Require();
         fixed (byte* s = scalar)
             return new(NativeCurve.Made(EVP_PKEY_new_raw_private_key(KeyType, 0, s, Length)));
+    }
+
+    public override SecretBytes ExportScalar()
+    {
+        Span<byte> scalar = stackalloc byte[Length];
+        nuint length = Length;
+        fixed (byte* p = scalar)
+            if (LibCrypto.EVP_PKEY_get_raw_private_key(_key, p, ref length) != 1)
+                throw LibCrypto.Failure("The private key could not be read.");
+        var exported = new SecretBytes(scalar);
+        CryptographicOperations.ZeroMemory(scalar);
+        return exported;
     }
 
     public override ReadOnlyMemory<byte> PublicPoint => _public;

@@ -2,22 +2,22 @@ using System.Net;
 
 namespace Hatchery.Radius.Tests.Peers;
 
-/// <summary>Debian's freeradius on loopback: a server of its own for EAP-MD5, and a proxy for the realm proxied.example.</summary>
+/// <summary>Debian's freeradius on loopback: a server of its own for EAP-MD5, and a proxy for some realms.</summary>
 internal sealed class FreeRadius : IDisposable
 {
     public const string Secret = "testing123";
     private readonly PeerFolder _folder = new();
     private readonly PeerProcess _process;
 
-    private FreeRadius(IPEndPoint? home, int port)
+    private FreeRadius((IPEndPoint Server, string Secret, string[] Realms)? home, int port)
     {
         EndPoint = new IPEndPoint(IPAddress.Loopback, port);
-        string proxy = home is null ? "" : $$"""
+        string proxy = home is not { } behind ? "" : $$"""
             home_server hatchery {
               type = auth
               ipaddr = 127.0.0.1
-              port = {{home.Port}}
-              secret = "{{UdpServer.Secret}}"
+              port = {{behind.Server.Port}}
+              secret = "{{behind.Secret}}"
               status_check = status-server
               response_window = 20
             }
@@ -25,10 +25,7 @@ internal sealed class FreeRadius : IDisposable
               type = fail-over
               home_server = hatchery
             }
-            realm proxied.example {
-              auth_pool = hatchery
-              nostrip
-            }
+            {{string.Join('\n', behind.Realms.Select(realm => $"realm {realm} {{\n  auth_pool = hatchery\n  nostrip\n}}"))}}
             """;
         _folder.Write("dictionary", "");
         _folder.Write("radiusd.conf", $$"""
@@ -88,7 +85,8 @@ internal sealed class FreeRadius : IDisposable
     public IPEndPoint EndPoint { get; }
     public string Output => _process.Output;
 
-    public static async Task<FreeRadius> StartAsync(CancellationToken cancel, IPEndPoint? home = null)
+    /// <param name="home">Where requests of these realms go.</param>
+    public static async Task<FreeRadius> StartAsync(CancellationToken cancel, (IPEndPoint Server, string Secret, string[] Realms)? home = null)
     {
         var server = new FreeRadius(home, PeerProcess.FreePort());
         try

@@ -28,7 +28,7 @@ public sealed class FreeRadiusTests
     {
         using var patience = PeerProcess.Patience();
         await using var server = new UdpServer();
-        using var proxy = await FreeRadius.StartAsync(patience.Token, server.EndPoint);
+        using var proxy = await FreeRadius.StartAsync(patience.Token, (server.EndPoint, UdpServer.Secret, ["proxied.example"]));
         var result = await UdpDevice.RunAsync(proxy.EndPoint, FreeRadius.Secret, Gpsk.Type, "device@proxied.example", patience.Token);
         Assert.True(result.Succeeded, proxy.Output);
         Assert.True(result.Client.KeysAgree);

@@ -5,7 +5,7 @@ internal static class Wire
 {
     public const string Argument = "--on-a-wire";
 
-    /// <summary>Runs this program again in a namespace of its own; what fails there fails here.</summary>
+    /// <summary>Runs this program again in a namespace of its own, where its Main hands the scenario to <see cref="InNamespaceAsync"/>; what fails there fails here.</summary>
     public static async Task RunAsync(string scenario)
     {
         using var patience = PeerProcess.Patience();

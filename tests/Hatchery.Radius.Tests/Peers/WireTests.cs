@@ -23,24 +23,11 @@ public sealed class WireTests
     [Fact]
     public Task Its_supplicant_our_authenticator_and_our_server() => Wire.RunAsync("wpa_supplicant");
 
-    /// <summary>hostapd as it comes: a pass-through authenticator that knows nothing of the method.</summary>
-    internal static PeerProcess Hostapd(PeerFolder folder, IPEndPoint server, string secret) => new("hostapd", "-d", folder.Write("hostapd.conf", $"""
-        interface=wire0
-        driver=wired
-        ieee8021x=1
-        use_pae_group_addr=1
-        own_ip_addr=127.0.0.1
-        nas_identifier=switch-1
-        auth_server_addr={server.Address}
-        auth_server_port={server.Port}
-        auth_server_shared_secret={secret}
-        """));
-
     private static async Task HostapdAsync(CancellationToken cancel)
     {
         await using var server = new UdpServer();
         using var folder = new PeerFolder();
-        using var authenticator = Hostapd(folder, server.EndPoint, UdpServer.Secret);
+        using var authenticator = Hostapd.Start(folder, server.EndPoint, UdpServer.Secret);
         await authenticator.SaysAsync("AP-ENABLED", cancel);
 
         var capture = new ObservationLog();

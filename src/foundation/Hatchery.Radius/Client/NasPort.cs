@@ -26,8 +26,10 @@ public enum NasPortHappening
     Ask,
     /// <summary>The port was opened.</summary>
     Authorized,
-    /// <summary>The port is closed.</summary>
+    /// <summary>The server refused the peer, or one of the two does not answer: the port stays closed.</summary>
     Unauthorized,
+    /// <summary>The session that Authorized began has ended; another conversation may follow at once.</summary>
+    Closed,
 }
 
 /// <param name="Request">With Ask.</param>
@@ -108,7 +110,7 @@ public sealed class NasPort(NasPortOptions options, Chance chance)
             return;
         IsAuthorized = false;
         _events.Enqueue(new(NasPortHappening.Ask, Account(AcctStatusType.Stop, now).Add(RadiusAttribute.AcctTerminateCause, cause), null));
-        _events.Enqueue(new(NasPortHappening.Unauthorized, null, null));
+        _events.Enqueue(new(NasPortHappening.Closed, null, null));
     }
 
     private void Drain(Moment now)

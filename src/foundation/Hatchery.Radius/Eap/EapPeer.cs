@@ -104,17 +104,20 @@ public sealed class EapPeer(EapPeerOptions options)
             case EapCode.Request when _state == State.Idle:
                 Request(packet, now, tag);
                 break;
-            case EapCode.Success when packet.Identifier == _lastId && _state == State.Idle:
+            case EapCode.Success when IsOfLast(packet.Identifier) && _state == State.Idle:
                 if (_decision != EapDecision.Fail)
                     End(true, "", false, tag);
                 else if (_methodState != EapMethodState.Continue)
                     End(false, "The server accepts what the method did not.", false, tag);
                 break;
-            case EapCode.Failure when packet.Identifier == _lastId && _state == State.Idle && _methodState != EapMethodState.Continue && _decision != EapDecision.UnconditionalSuccess:
+            case EapCode.Failure when IsOfLast(packet.Identifier) && _state == State.Idle && _methodState != EapMethodState.Continue && _decision != EapDecision.UnconditionalSuccess:
                 End(false, "EAP-Failure.", false, tag);
                 break;
         }
     }
+
+    /// <summary>RFC 3748 §4.2: the identifier of the last response. Some servers count on, as RFC 2284 allowed; these packets are not authentic anyway.</summary>
+    private bool IsOfLast(byte identifier) => identifier == _lastId || identifier == (byte)(_lastId + 1);
 
     private void Request(EapPacket packet, Moment now, Tag tag)
     {

@@ -5,8 +5,11 @@ namespace Hatchery.Radius.Eap;
 
 /// <summary>Which methods serve which realm.</summary>
 /// <param name="Realm">As <see cref="Nai.IsIn"/> takes it.</param>
-/// <param name="Methods">The first is begun; a peer's Nak may lead to another.</param>
-public sealed record EapRoute(string Realm, params ImmutableArray<IEapServerMethod> Methods);
+/// <param name="Methods">At least one. The first is begun; a peer's Nak may lead to another.</param>
+public sealed record EapRoute(string Realm, params ImmutableArray<IEapServerMethod> Methods)
+{
+    public ImmutableArray<IEapServerMethod> Methods { get; } = Methods.IsDefaultOrEmpty ? throw new ArgumentException($"No method serves {Realm}.", nameof(Methods)) : Methods;
+}
 
 /// <summary>Who watches the methods of a server.</summary>
 public sealed record EapObserver(Func<Player, Actor> HereOf, Func<Player, Actor?> PeerOf, IWitness Witness, RefusalLog Refused, FaultLog Failed)

@@ -47,6 +47,8 @@ public sealed record RadiusServiceOptions
     public TimeSpan? PeerTimeout { get; init; }
     /// <summary>Session-Id as EAP-Key-Name in Access-Accept, also where the NAS did not ask (RFC 7268 §2.2).</summary>
     public bool AlwaysNameKey { get; init; }
+    /// <summary>Conversations that one device (Calling-Station-Id at a NAS) may begin in a minute; further ones are refused. 0: any number.</summary>
+    public int StartsPerMinute { get; init; }
     /// <summary>Records an accounting request durably; null: accounting is not answered.</summary>
     public Func<RadiusAccounting, Caller, CancellationToken, ValueTask>? Account { get; init; }
 }
@@ -55,6 +57,7 @@ public sealed record RadiusServiceOptions
 public sealed class RadiusEapService(EapServer eap, RadiusServiceOptions? options = null) : IRadiusService
 {
     private readonly RadiusServiceOptions _options = options ?? new();
+    private readonly StartLimit _starts = new(options?.StartsPerMinute ?? 0);
 
     public async ValueTask<RadiusMessage?> HandleAsync(RadiusRequest request, Caller caller, CancellationToken cancel)
     {
@@ -64,6 +67,11 @@ public sealed class RadiusEapService(EapServer eap, RadiusServiceOptions? option
         if (message is null)
             return new RadiusMessage(RadiusCode.AccessReject).Add(RadiusAttribute.ReplyMessage, "This server speaks EAP only.");
         ReadOnlyMemory<byte> state = request.Packet.TryGet(RadiusAttribute.State, out var value) ? value.ToArray() : default;
+        if (state.IsEmpty && request.Packet.Text(RadiusAttribute.CallingStationId) is { } station && !_starts.Allows($"{request.Nas.Name}/{station}", caller.Now))
+        {
+            byte identifier = message.Length > 1 ? message[1] : (byte)0;
+            return new RadiusMessage(RadiusCode.AccessReject).AddEap(new EapPacket(EapCode.Failure, identifier, 0, default).Encode());
+        }
         var answer = await eap.HandleAsync(new EapArrival(message, state, request.Nas.Name, c => Fill(c, request.Packet)), caller, cancel);
         return answer is null ? null : ToMessage(answer, request.Packet);
     }
@@ -123,12 +131,19 @@ public sealed class RadiusEapService(EapServer eap, RadiusServiceOptions? option
 public delegate void RadiusAnswering(long ticket, RadiusMessage? answer, Moment now, Tag tag);
 
 /// <summary>Joins an engine and a service: the handler for the engine's pump.</summary>
+/// <param name="answer">The engine's <c>Answer</c>.</param>
 /// <param name="post">Runs something on the pump's thread.</param>
 /// <param name="inline">Serves on the pump's thread (virtual time); else on the thread pool.</param>
-/// <param name="answer">The engine's <c>Answer</c>.</param>
 public sealed class RadiusServerHost(RadiusAnswering answer, IRadiusService service, string listener, Func<Moment> now, Action<Action> post, RefusalLog refused, FaultLog failed,
     bool inline = false, CancellationToken stop = default)
 {
+    private static readonly ImmutableArray<Layer> s_udp = [new("UDP", Protection.Clear), new("RADIUS", Protection.Clear), new("EAP", Protection.Clear)];
+
+    /// <summary>Under a method's messages, outermost first.</summary>
+    public ImmutableArray<Layer> Layers { get; init; } = s_udp;
+    /// <summary>Whose frames the answers are tagged for.</summary>
+    public IWitness Witness { get; init; } = Hatchery.Witness.None;
+
     public void Happened(in RadiusServerEvent what)
     {
         if (what.Discarded is { } fault)
@@ -146,13 +161,14 @@ public sealed class RadiusServerHost(RadiusAnswering answer, IRadiusService serv
     private async Task ServeAsync(long ticket, RadiusRequest request)
     {
         RadiusMessage? reply = null;
+        var caller = CallerOf(request.Remote, request.Frames);
         try
         {
-            reply = await service.HandleAsync(request, CallerOf(request.Remote, request.Frames), stop);
+            reply = await service.HandleAsync(request, caller, stop);
         }
         catch (RadiusException fault)
         {
-            refused(CallerOf(request.Remote, request.Frames), null, fault);
+            refused(caller, null, fault);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
@@ -162,8 +178,16 @@ public sealed class RadiusServerHost(RadiusAnswering answer, IRadiusService serv
         {
             failed(request.Packet.Code.ToString(), fault);
         }
-        post(() => answer(ticket, reply, now(), default));
+        post(() => answer(ticket, reply, now(), caller.AnswerFrames));
     }
 
-    private Caller CallerOf(string remote, Tag frames) => new() { Now = now(), Listener = listener, Remote = remote, RequestFrames = frames };
+    private Caller CallerOf(string remote, Tag frames) => new()
+    {
+        Now = now(),
+        Listener = listener,
+        Remote = remote,
+        Layers = Layers,
+        RequestFrames = frames,
+        AnswerFrames = (Witness.Watching & Watch.Frames) != 0 ? Witness.NewTag() : default,
+    };
 }

@@ -1,0 +1,184 @@
+using System.Collections.Immutable;
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
+using Hatchery.Cryptography;
+using Hatchery.EapNoob;
+using Hatchery.EapNoob.Messages;
+using Hatchery.EapNoob.Server;
+using Hatchery.Radius.Eap;
+using Hatchery.Storage;
+
+namespace Hatchery.Bench.EapNoob;
+
+/// <summary>What the server's side of EAP-NOOB costs: Initial Exchanges, and Reconnect Exchanges in KeyingMode 2 with X25519, on SQLite with durable commits, from the EAP packet to the EAP packet.
+/// Devices are played in the same process: an Initial Exchange costs them nothing but formatting, a Reconnect Exchange one agreement and one KDF.</summary>
+internal static partial class NoobLoad
+{
+    private sealed class Everyone : IAdmission
+    {
+        public ValueTask<Decision> DecideAsync(AdmissionRequest request, CancellationToken cancel) => new(new Decision.Admit("default"));
+    }
+
+    private static readonly X25519Agreement s_key = X25519Agreement.FromPrivate(SHA256.HashData("device"u8));
+    private static readonly string s_pkp = $$"""{"kty":"OKP","crv":"X25519","x":"{{Url(s_key.PublicPoint.Span)}}"}""";
+    private static readonly byte[] s_np = SHA256.HashData("nonce"u8);
+
+    private static string Url(ReadOnlySpan<byte> bytes) => System.Buffers.Text.Base64Url.EncodeToString(bytes);
+
+    public static async Task<int> RunAsync(string[] args)
+    {
+        int seconds = args is ["--seconds", var text, ..] ? int.Parse(text, CultureInfo.InvariantCulture) : 4;
+        double floor = Floor.Microseconds();
+        string folder = Directory.CreateTempSubdirectory("hatchery-noob-").FullName;
+        try
+        {
+            await using var backend = await SqliteBackend.OpenAsync(Path.Combine(folder, "hatchery.db"), TimeProvider.System);
+            var store = new RecordStore(backend, new AesGcmSealer(new byte[32], new SystemChance()));
+            var chance = new SystemChance();
+            var clock = new Transports.SystemClock();
+            var method = new NoobServer(store, new Everyone(), chance, new NoobServerOptions { ServerInfo = """{"ServerName":"Example","ServerURL":"https://noob.example.org/oob"}""" });
+            var eap = new EapServer(store.Sessions, chance, [new EapRoute("*", method)], EapObserver.None with { Failed = (_, e) => throw e, Refused = (_, _, f) => throw f }, new() { ConversationLife = TimeSpan.FromSeconds(5) });
+            Caller Caller() => new() { Now = clock.Now, Listener = "load" };
+            foreach (int together in new[] { 16, 64 })
+            {
+                await MeasureAsync($"Initial Exchange, {together} at a time", seconds, together, floor, _ => InitialAsync(eap, Caller));
+                var devices = await RegisterAsync(store, Caller(), together);
+                await MeasureAsync($"Reconnect Exchange, KeyingMode 2, {together} at a time", seconds, together, floor, i => ReconnectAsync(eap, Caller, devices[i]));
+            }
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"floor: {floor:F1} us, one X25519 key and one agreement in bare OpenSSL; a Reconnect Exchange's figure includes the device's agreement"));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+        return 0;
+    }
+
+    private static async Task MeasureAsync(string what, int seconds, int together, double floor, Func<int, Task> one)
+    {
+        int done = 0;
+        bool stop = false;
+        var tasks = Enumerable.Range(0, together).Select(i => Task.Run(async () =>
+        {
+            while (!Volatile.Read(ref stop))
+            {
+                await one(i);
+                Interlocked.Increment(ref done);
+            }
+        })).ToList();
+        await Task.Delay(TimeSpan.FromSeconds(2));
+        var (before, cpu, watch) = (Volatile.Read(ref done), Process.GetCurrentProcess().TotalProcessorTime, Stopwatch.StartNew());
+        await Task.Delay(TimeSpan.FromSeconds(seconds));
+        double count = Volatile.Read(ref done) - before, spent = (Process.GetCurrentProcess().TotalProcessorTime - cpu).TotalMicroseconds / count, rate = count / watch.Elapsed.TotalSeconds;
+        Volatile.Write(ref stop, true);
+        await Task.WhenAll(tasks);
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{what}: {rate:F0}/s, {spent:F0} us CPU each, {1e6 / spent:F0}/s per core, {spent / floor:F1} times the floor"));
+    }
+
+    private static async Task<(EapAnswer Answer, string Json)> AskAsync(EapServer eap, Func<Caller> caller, EapAnswer? before, byte type, byte[] data, string station)
+    {
+        byte identifier = before?.Packet.Identifier ?? 1;
+        var answer = (await eap.HandleAsync(new EapArrival(new EapPacket(EapCode.Response, identifier, type, data).Encode(), before?.State ?? default, "load", c => c.CallingStation = station), caller(), default))!;
+        return (answer, Encoding.UTF8.GetString(answer.Packet.Data.Span));
+    }
+
+    private static byte[] Text(string json) => Encoding.UTF8.GetBytes(json);
+
+    private static string Member(string json, string name)
+    {
+        int at = json.IndexOf($"\"{name}\":\"", StringComparison.Ordinal) + name.Length + 4;
+        return json[at..json.IndexOf('"', at)];
+    }
+
+    private static async Task InitialAsync(EapServer eap, Func<Caller> caller)
+    {
+        string station = Convert.ToHexString(RandomNumberGenerator.GetBytes(6));
+        var (answer, json) = await AskAsync(eap, caller, null, EapType.Identity, "noob@eap-noob.arpa"u8.ToArray(), station);
+        (answer, json) = await AskAsync(eap, caller, answer, NoobEap.Type, Text("""{"Type":1,"PeerState":0}"""), station);
+        string peerId = Member(json, "PeerId");
+        (answer, _) = await AskAsync(eap, caller, answer, NoobEap.Type, Text($$"""{"Type":2,"Verp":1,"PeerId":"{{peerId}}","Cryptosuitep":1,"Dirp":1,"PeerInfo":{"Manufacturer":"Acme","SerialNumber":"DU-9999"} }"""), station);
+        (answer, _) = await AskAsync(eap, caller, answer, NoobEap.Type, Text($$"""{"Type":3,"PeerId":"{{peerId}}","PKp":{{s_pkp}},"Np":"{{Url(s_np)}}"}"""), station);
+        if (answer.Packet.Code != EapCode.Failure)
+            throw new InvalidOperationException("It did not end.");
+    }
+
+    private static async Task<ImmutableArray<(string PeerId, byte[] Kz)>> RegisterAsync(RecordStore store, Caller caller, int count)
+    {
+        var all = ImmutableArray.CreateBuilder<(string, byte[])>(count);
+        var unit = store.Begin(caller);
+        for (int i = 0; i < count; i++)
+        {
+            string peerId = Url(RandomNumberGenerator.GetBytes(16));
+            byte[] kz = RandomNumberGenerator.GetBytes(32);
+            unit.Insert(RegisteredPeer.Schema, new(peerId), new RegisteredPeer
+            {
+                PeerId = peerId, Nai = "noob@eap-noob.arpa", Verp = 1, Cryptosuitep = 1, Kz = new SecretBytes(kz), Account = "alice", PeerInfo = Text("{}"),
+                ServerInfo = Text("""{"ServerName":"Example","ServerURL":"https://noob.example.org/oob"}"""), Since = caller.Wall,
+            });
+            all.Add((peerId, kz));
+        }
+        await unit.CommitAsync(default);
+        return all.ToImmutable();
+    }
+
+    private static async Task ReconnectAsync(EapServer eap, Func<Caller> caller, (string PeerId, byte[] Kz) device)
+    {
+        string id = device.PeerId, np = Url(s_np);
+        var (answer, _) = await AskAsync(eap, caller, null, EapType.Identity, "noob@eap-noob.arpa"u8.ToArray(), id);
+        (answer, _) = await AskAsync(eap, caller, answer, NoobEap.Type, Text($$"""{"Type":1,"PeerId":"{{id}}","PeerState":3}"""), id);
+        (answer, string request8) = await AskAsync(eap, caller, answer, NoobEap.Type, Text($$"""{"Type":7,"Verp":1,"PeerId":"{{id}}","Cryptosuitep":1}"""), id);
+        string x = Member(request8, "x"), ns = Member(request8, "Ns2");
+        (answer, _) = await AskAsync(eap, caller, answer, NoobEap.Type, Text($$"""{"Type":8,"PeerId":"{{id}}","PKp2":{{s_pkp}},"Np2":"{{np}}"}"""), id);
+        using var keys = KeySchedule.Derive(s_key.Agree(System.Buffers.Text.Base64Url.DecodeFromChars(x)), s_np, System.Buffers.Text.Base64Url.DecodeFromChars(ns), device.Kz, false);
+        string input = $$"""[1,[1],1,"{{id}}",[1,2],"","",1,"","noob@eap-noob.arpa","",2,{"kty":"OKP","crv":"X25519","x":"{{x}}"},"{{ns}}",{{s_pkp}},"{{np}}",""]""";
+        (answer, _) = await AskAsync(eap, caller, answer, NoobEap.Type, Text($$"""{"Type":9,"PeerId":"{{id}}","MACp2":"{{Url(HMACSHA256.HashData(keys.Kmp, Text(input)))}}"}"""), id);
+        if (answer.Packet.Code != EapCode.Success)
+            throw new InvalidOperationException("It was not accepted.");
+    }
+
+    /// <summary>The server's public-key operations of one exchange in bare OpenSSL, with kept objects.</summary>
+    private static unsafe partial class Floor
+    {
+        private const string Crypto = "libcrypto.so.3";
+        [LibraryImport(Crypto, StringMarshalling = StringMarshalling.Utf8)] private static partial nint EVP_PKEY_Q_keygen(nint context, nint properties, string type);
+        [LibraryImport(Crypto)] private static partial nint EVP_PKEY_CTX_new(nint key, nint engine);
+        [LibraryImport(Crypto)] private static partial int EVP_PKEY_keygen_init(nint context);
+        [LibraryImport(Crypto)] private static partial int EVP_PKEY_generate(nint context, nint* key);
+        [LibraryImport(Crypto)] private static partial void EVP_PKEY_free(nint key);
+        [LibraryImport(Crypto)] private static partial int EVP_PKEY_derive_init(nint context);
+        [LibraryImport(Crypto)] private static partial int EVP_PKEY_derive_set_peer(nint context, nint peer);
+        [LibraryImport(Crypto)] private static partial int EVP_PKEY_derive(nint context, byte* secret, nuint* length);
+
+        public static double Microseconds()
+        {
+            nint key = EVP_PKEY_Q_keygen(0, 0, "X25519"), peer = EVP_PKEY_Q_keygen(0, 0, "X25519"), derive = EVP_PKEY_CTX_new(key, 0), generate = EVP_PKEY_CTX_new(key, 0);
+            Check(EVP_PKEY_derive_init(derive) & EVP_PKEY_derive_set_peer(derive, peer) & EVP_PKEY_keygen_init(generate));
+            byte* secret = stackalloc byte[32];
+            double best = double.MaxValue;
+            for (int batch = 0; batch < 20; batch++)
+            {
+                const int Rounds = 200;
+                long start = Stopwatch.GetTimestamp();
+                for (int i = 0; i < Rounds; i++)
+                {
+                    nint made = 0;
+                    Check(EVP_PKEY_generate(generate, &made));
+                    EVP_PKEY_free(made);
+                    nuint size = 32;
+                    Check(EVP_PKEY_derive(derive, secret, &size));
+                }
+                best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalMicroseconds / Rounds);
+            }
+            return best;
+        }
+
+        private static void Check(int result)
+        {
+            if (result != 1)
+                throw new InvalidOperationException("libcrypto refused.");
+        }
+    }
+}
