@@ -92,8 +92,18 @@ public sealed class HostileTests
         {
             var start = NoobPeerState.Make("{}") with
             {
-                State = (AssociationState)state, PeerId = "p", Nai = "noob@a.example", Cryptosuitep = 1, Verp = 1, Kz = state == 3 ? new SecretBytes(new byte[32]) : null,
-                Z = new SecretBytes(new byte[32]), Np = new byte[32], Ns = new byte[32], HashInput = "x"u8.ToArray(), ReceivedNoob = new SecretBytes(new byte[16]), PeerInfoSent = "{}",
+                State = (AssociationState)state,
+                PeerId = "p",
+                Nai = "noob@a.example",
+                Cryptosuitep = 1,
+                Verp = 1,
+                Kz = state == 3 ? new SecretBytes(new byte[32]) : null,
+                Z = new SecretBytes(new byte[32]),
+                Np = new byte[32],
+                Ns = new byte[32],
+                HashInput = "x"u8.ToArray(),
+                ReceivedNoob = new SecretBytes(new byte[16]),
+                PeerInfoSent = "{}",
             };
             using var conversation = new PeerConversation(start, "noob@a.example", options, new SeededChance("hostile"));
             foreach (int one in order)
