@@ -13,7 +13,7 @@ public sealed class ServeTests
     {
         string folder = Running.NewFolder();
         using var process = Command.Start(folder, new Dictionary<string, string> { ["HATCHERY__LISTENERS__ADMIN__PORT"] = "0", ["HATCHERY__OPERATEDBY"] = "us" },
-            "serve", "--listeners:public:port=0", "--page:openForReading=false");
+            "serve", "--listeners:public:port=0", "--listeners:radius:port=0", "--page:openForReading=false");
         try
         {
             var addresses = new Dictionary<string, Uri>();
