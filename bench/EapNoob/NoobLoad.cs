@@ -115,8 +115,15 @@ internal static partial class NoobLoad
             byte[] kz = RandomNumberGenerator.GetBytes(32);
             unit.Insert(RegisteredPeer.Schema, new(peerId), new RegisteredPeer
             {
-                PeerId = peerId, Nai = "noob@eap-noob.arpa", Verp = 1, Cryptosuitep = 1, Kz = new SecretBytes(kz), Account = "alice", PeerInfo = Text("{}"),
-                ServerInfo = Text("""{"ServerName":"Example","ServerURL":"https://noob.example.org/oob"}"""), Since = caller.Wall,
+                PeerId = peerId,
+                Nai = "noob@eap-noob.arpa",
+                Verp = 1,
+                Cryptosuitep = 1,
+                Kz = new SecretBytes(kz),
+                Account = "alice",
+                PeerInfo = Text("{}"),
+                ServerInfo = Text("""{"ServerName":"Example","ServerURL":"https://noob.example.org/oob"}"""),
+                Since = caller.Wall,
             });
             all.Add((peerId, kz));
         }

@@ -83,6 +83,18 @@ public sealed class HostileTests
         Assert.True(parsed > 100, $"{parsed}");
     }
 
+    /// <summary>Found by the test below: a type that follows one that was refused.</summary>
+    [Fact]
+    public void Nothing_follows_an_error()
+    {
+        var options = new NoobPeerOptions(new Destination("radius", "x", 1, new ChannelSecurity.None(), NoobPlayers.Server));
+        var start = NoobPeerState.Make("{}") with { State = AssociationState.Reconnecting, PeerId = "p", Nai = "noob@a.example", Cryptosuitep = 1, Verp = 1, Kz = new SecretBytes(new byte[32]), PeerInfoSent = "{}" };
+        using var conversation = new PeerConversation(start, start.Nai, options, new SeededChance("error"));
+        int[] codes = [.. s_seeds.Where(s => s.StartsWith("{\"Type\":1}", StringComparison.Ordinal) || s[8] is '7' or '8' or '9').Select(s =>
+            conversation.Receive(NoobRequests.Parse(Encoding.UTF8.GetBytes(s), options.Variant)).Answer is ErrorMessage e ? e.ErrorCode : 0)];
+        Assert.Equal([0, 0, 1003, 1004], codes);
+    }
+
     /// <summary>Any messages in any order, in every state: an answer each time, and a registered device stays one.</summary>
     [Fact]
     public void The_peer_answers_everything()
@@ -92,8 +104,18 @@ public sealed class HostileTests
         {
             var start = NoobPeerState.Make("{}") with
             {
-                State = (AssociationState)state, PeerId = "p", Nai = "noob@a.example", Cryptosuitep = 1, Verp = 1, Kz = state == 3 ? new SecretBytes(new byte[32]) : null,
-                Z = new SecretBytes(new byte[32]), Np = new byte[32], Ns = new byte[32], HashInput = "x"u8.ToArray(), ReceivedNoob = new SecretBytes(new byte[16]), PeerInfoSent = "{}",
+                State = (AssociationState)state,
+                PeerId = "p",
+                Nai = "noob@a.example",
+                Cryptosuitep = 1,
+                Verp = 1,
+                Kz = state == 3 ? new SecretBytes(new byte[32]) : null,
+                Z = new SecretBytes(new byte[32]),
+                Np = new byte[32],
+                Ns = new byte[32],
+                HashInput = "x"u8.ToArray(),
+                ReceivedNoob = new SecretBytes(new byte[16]),
+                PeerInfoSent = "{}",
             };
             using var conversation = new PeerConversation(start, "noob@a.example", options, new SeededChance("hostile"));
             foreach (int one in order)

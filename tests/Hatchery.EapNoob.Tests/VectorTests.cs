@@ -131,8 +131,13 @@ public sealed class VectorTests
         var start = root.GetProperty("start");
         var state = NoobPeerState.Make("{}") with
         {
-            State = AssociationState.Reconnecting, PeerId = Text(start, "PeerId"), Nai = Text(start, "NAI"), Verp = 1, Cryptosuitep = 1,
-            Kz = new SecretBytes(Hex(start.GetProperty("peer"), "Kz")), PeerInfoSent = "{}",
+            State = AssociationState.Reconnecting,
+            PeerId = Text(start, "PeerId"),
+            Nai = Text(start, "NAI"),
+            Verp = 1,
+            Cryptosuitep = 1,
+            Kz = new SecretBytes(Hex(start.GetProperty("peer"), "Kz")),
+            PeerInfoSent = "{}",
         };
         var options = new NoobPeerOptions(new Destination("radius", "x", 1, new ChannelSecurity.None(), NoobPlayers.Server)) { Cryptosuites = [2] };
         var step1 = Open("derivation.json").GetProperty("cases")[0].GetProperty("completion").TryGetProperty("reconnect", out var inside)

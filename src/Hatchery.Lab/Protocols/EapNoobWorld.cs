@@ -84,7 +84,15 @@ internal sealed class EapNoobWorld : IAdmission
         var session = NewSession();
         Witness.Saw(new Sighting
         {
-            Kind = kind, Way = Way.Sent, At = Loop.Now, Session = session, Here = from, Peer = to, Medium = new Medium(kind.Act.ToString(), IsHuman: true), Layers = [], EntropyBits = bits,
+            Kind = kind,
+            Way = Way.Sent,
+            At = Loop.Now,
+            Session = session,
+            Here = from,
+            Peer = to,
+            Medium = new Medium(kind.Act.ToString(), IsHuman: true),
+            Layers = [],
+            EntropyBits = bits,
         });
         return session;
     }

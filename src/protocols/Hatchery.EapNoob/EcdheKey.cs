@@ -50,13 +50,23 @@ public sealed class EcdheKey
         {
             json = JsonDocument.Parse(jwk, new JsonDocumentOptions { MaxDepth = 16, AllowDuplicateProperties = false });
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw Invalid(field, "a member stands there twice.", e);
         }
         using (json)
         {
-            string? Text(string name) => json.RootElement.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+            string? Text(string name)
+            {
+                try
+                {
+                    return json.RootElement.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+                }
+                catch (InvalidOperationException e)
+                {
+                    throw Invalid(field, "half a surrogate pair.", e);
+                }
+            }
             byte[] Coordinate(string name)
             {
                 var value = new byte[32];

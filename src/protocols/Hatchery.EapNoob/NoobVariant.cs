@@ -34,7 +34,13 @@ public sealed record NoobVariant(string Name)
     /// <summary>Forks of hostap and wpa_supplicant after draft 02.</summary>
     public static readonly NoobVariant LegacyDraft02 = new("legacy-draft02")
     {
-        NaiElement = NaiElement.Realm, NoobIdForm = NoobIdForm.Concat, RealmMember = true, X25519KeyType = "EC", TrailingNul = true, ReplacesKz = true, AlwaysSendsInfo = true,
+        NaiElement = NaiElement.Realm,
+        NoobIdForm = NoobIdForm.Concat,
+        RealmMember = true,
+        X25519KeyType = "EC",
+        TrailingNul = true,
+        ReplacesKz = true,
+        AlwaysSendsInfo = true,
     };
 
     public static IReadOnlyList<NoobVariant> All { get; } = [Rfc9140, Rfc9140Literal, DraftExamples, LegacyDraft02];

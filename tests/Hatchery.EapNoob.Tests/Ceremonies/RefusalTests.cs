@@ -328,10 +328,11 @@ public sealed class RefusalTests
         foreach (var association in Enum.GetValues<AssociationState>().Where(s => s != AssociationState.Registered))
             for (int first = 0; first < requests.Length; first++)
             {
-                using var conversation = new PeerConversation(state with { State = association, PeerId = "p", ReceivedNoob = new SecretBytes(new byte[16]) }, "x@example.org", options, new Simulation.SeededChance("order"));
+                PeerConversation New() => new(state with { State = association, PeerId = "p", ReceivedNoob = new SecretBytes(new byte[16]) }, "x@example.org", options, new Simulation.SeededChance("order"));
+                using PeerConversation early = New(), conversation = New();
                 NoobMessage Say(string text) => conversation.Receive(NoobRequests.Parse(Encoding.UTF8.GetBytes(text), options.Variant)).Answer;
                 // Nothing before type 1, and no second one.
-                Assert.Equal(1004, Assert.IsType<ErrorMessage>(Say(requests[first])).ErrorCode);
+                Assert.Equal(1004, Assert.IsType<ErrorMessage>(early.Receive(NoobRequests.Parse(Encoding.UTF8.GetBytes(requests[first]), options.Variant)).Answer).ErrorCode);
                 Say("""{"Type":1}""");
                 bool due = (association, first + 2) is (not AssociationState.Reconnecting, 2) or (AssociationState.WaitingForOob, 4 or 6) or (AssociationState.OobReceived, 5) or (AssociationState.Reconnecting, 7);
                 var answer = Say(requests[first]);
@@ -362,6 +363,8 @@ public sealed class RefusalTests
     [InlineData("""{"Type":2,"Verp":1,"PeerId":"x","Cryptosuitep":1,"Dirp":1,"PeerInfo":{"A":[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]}}""", 1002)]
     [InlineData("""{"Type":3,"PeerId":"x","PKp":{"kty":"OKP","crv":"X25519","x":"3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK09"},"Np":"HIvB6g0n2btpxEcU7YXnWB-451ED6L6veQQd6ugiPFU"}""", 1005)]
     [InlineData("""{"Type":3,"PeerId":"x","PKp":{"kty":"EC","crv":"P-256","x":"3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08"},"Np":"HIvB6g0n2btpxEcU7YXnWB-451ED6L6veQQd6ugiPFU"}""", 1005)]
+    [InlineData("""{"Type":2,"Verp":1,"PeerId":"x","Cryptosuitep":1,"Dirp":1,"PeerInfo":{"SerialNumber":"\ud800"}}""", 1003)]
+    [InlineData("""{"Type":3,"PeerId":"x","PKp":{"kty":"\ud800","crv":"X25519","x":"3p7b"},"Np":"HIvB6g0n2btpxEcU7YXnWB-451ED6L6veQQd6ugiPFU"}""", 1005)]
     [InlineData("""{"Type":5,"PeerId":"x","NoobId":"z_fuD8dFIij-htReYumHyB"}""", 1003)]
     [InlineData("""{"Type":6,"PeerId":"x","MACp":"MTISEYaL5bVx4u0jqmH0rNPBfzgrm2gXR8jD5iGppa"}""", 1003)]
     [InlineData("""{"Type":1,"PeerState":0} /* */""", 1002)]

@@ -13,7 +13,7 @@ public sealed class ServeTests
     {
         string folder = Running.NewFolder();
         using var process = Command.Start(folder, new Dictionary<string, string> { ["HATCHERY__LISTENERS__ADMIN__PORT"] = "0", ["HATCHERY__OPERATEDBY"] = "us" },
-            "serve", "--listeners:public:port=0", "--page:openForReading=false");
+            "serve", "--listeners:public:port=0", "--listeners:radius:port=0", "--page:openForReading=false");
         try
         {
             var addresses = new Dictionary<string, Uri>();
@@ -31,7 +31,7 @@ public sealed class ServeTests
             using var client = new HttpClient { BaseAddress = addresses["admin"] };
             client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
             using var view = JsonDocument.Parse(await client.GetStringAsync("/api/v1/server", Running.Stop));
-            Assert.Equal(3, view.RootElement.GetProperty("roles").GetArrayLength());
+            Assert.Equal(5, view.RootElement.GetProperty("roles").GetArrayLength());
 
             // As an operator in the same folder: the token is found where the server left it.
             var list = await Command.RunInAsync(folder, new Dictionary<string, string>(), "device", "list", "--server", addresses["admin"].ToString(), "--json");
@@ -74,6 +74,6 @@ public sealed class ServeTests
         Assert.Equal("data", printed.Json.GetProperty("dataDirectory").GetString());
         var options = Hatchery.Server.ServerOptions.Read(Microsoft.Extensions.Configuration.JsonConfigurationExtensions
             .AddJsonStream(new Microsoft.Extensions.Configuration.ConfigurationBuilder(), new MemoryStream(Encoding.UTF8.GetBytes(printed.Output))).Build());
-        Assert.Equal(["fdo.manufacturer", "fdo.owner", "fdo.rendezvous"], options.Roles.Keys.Order());
+        Assert.Equal(["eapnoob.server", "fdo.manufacturer", "fdo.owner", "fdo.rendezvous"], options.Roles.Keys.Order());
     }
 }

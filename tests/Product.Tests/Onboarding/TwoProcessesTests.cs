@@ -135,7 +135,7 @@ public sealed class TwoProcessesTests(PostgresServer postgres) : IClassFixture<P
         public static async Task<Server> StartAsync(string folder, string name, string schema, int balancer)
         {
             string data = Path.Combine(folder, name);
-            var process = Command.Start(folder, new Dictionary<string, string>(), "serve", $"--dataDirectory={data}", $"--masterKey:file={Path.Combine(folder, "master.key")}",
+            var process = Command.Start(folder, new Dictionary<string, string>(), "serve", "--listeners:radius:port=0", $"--dataDirectory={data}", $"--masterKey:file={Path.Combine(folder, "master.key")}",
                 "--database:kind=postgres", $"--database:connection={schema}", "--listeners:public:port=0", "--listeners:admin:port=0", "--admission:acceptAnyone=true",
                 $"--roles:fdo.manufacturer:rendezvous:0=http://127.0.0.1:{balancer};bypass", $"--roles:fdo.owner:addresses:0=http://127.0.0.1:{balancer}");
             var addresses = new Dictionary<string, Uri>();

@@ -93,6 +93,15 @@ public sealed record NoobPeerState
     /// <summary>What only the way to the Completion Exchange needs is gone.</summary>
     internal NoobPeerState Settle() => this with
     {
-        HashInput = default, Z = null, Np = default, Ns = default, Dirp = 0, SleepTime = null, Noobs = [], ReceivedNoob = null, NoobIdTries = 0, OobFailures = 0,
+        HashInput = default,
+        Z = null,
+        Np = default,
+        Ns = default,
+        Dirp = 0,
+        SleepTime = null,
+        Noobs = [],
+        ReceivedNoob = null,
+        NoobIdTries = 0,
+        OobFailures = 0,
     };
 }

@@ -12,7 +12,9 @@ internal sealed record PeerTurn(NoobMessage Answer, NoobPeerState? State = null,
 /// <summary>The peer in one EAP conversation (RFC 9140 §3.2 to §3.4): a request in, a response and a state out. Knows nothing of EAP's carriage, nor of time.</summary>
 internal sealed class PeerConversation(NoobPeerState state, string nai, NoobPeerOptions options, Chance chance) : IDisposable
 {
+    private const int Ended = -1;
     private readonly NoobVariant _variant = options.Variant;
+    /// <summary>Type of the request answered last; 0 before the first.</summary>
     private int _last;
     private InitialRequest? _request2;
     private InitialResponse? _response2;
@@ -55,6 +57,8 @@ internal sealed class PeerConversation(NoobPeerState state, string nai, NoobPeer
         HasBegun = true;
         var changed = InInitial && State.State != AssociationState.Unregistered ? State.Unregister() : null;
         State = changed ?? State;
+        // Nothing follows an error: what it interrupted is half done.
+        _last = Ended;
         return new PeerTurn(ErrorMessage.Make(false, State.PeerId, fault.Code, fault.Message), changed, Failure: fault.Code, Reason: fault.Message);
     }
 
@@ -71,6 +75,7 @@ internal sealed class PeerConversation(NoobPeerState state, string nai, NoobPeer
                 ? State with { NoobIdTries = State.NoobIdTries + 1, NoobIdForm = (NoobIdForm)(((int)State.NoobIdForm + 1) % 3) }
                 : State with { State = AssociationState.WaitingForOob, ReceivedNoob = null, NoobIdTries = 0 };
         State = changed ?? State;
+        _last = Ended;
         return new PeerTurn(ErrorMessage.Make(false, State.PeerId, (NoobErrorCode)error.ErrorCode, ""), changed);
     }
 

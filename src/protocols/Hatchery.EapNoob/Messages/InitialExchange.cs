@@ -25,9 +25,13 @@ internal static class Infos
     {
         try
         {
-            using var _ = JsonDocument.Parse(info, new JsonDocumentOptions { MaxDepth = 16, AllowDuplicateProperties = false });
+            using var json = JsonDocument.Parse(info, new JsonDocumentOptions { MaxDepth = 16, AllowDuplicateProperties = false });
+            // Half a surrogate pair shows only when a string is read.
+            foreach (var member in json.RootElement.EnumerateObject())
+                if (member.Value.ValueKind == JsonValueKind.String)
+                    member.Value.GetString();
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw NoobException.Invalid(field, "not one JSON object whose members stand there once.", e);
         }
