@@ -37,13 +37,13 @@ internal static class KeySchedule
         return tag;
     }
 
-    /// <param name="initiatorBootstrapping">Null without mutual authentication. Points are uncompressed.</param>
+    /// <param name="initiatorBootstrapping">Empty without mutual authentication. Points are uncompressed.</param>
     public static byte[] RAuth(DppCurve curve, ReadOnlyMemory<byte> initiatorNonce, ReadOnlyMemory<byte> responderNonce, ReadOnlyMemory<byte> initiatorKey, ReadOnlyMemory<byte> responderKey,
-        ReadOnlyMemory<byte>? initiatorBootstrapping, ReadOnlyMemory<byte> responderBootstrapping) =>
+        ReadOnlyMemory<byte> initiatorBootstrapping, ReadOnlyMemory<byte> responderBootstrapping) =>
         curve.HashOf(initiatorNonce, responderNonce, X(initiatorKey), X(responderKey), X(initiatorBootstrapping), X(responderBootstrapping), s_zero);
 
     public static byte[] IAuth(DppCurve curve, ReadOnlyMemory<byte> initiatorNonce, ReadOnlyMemory<byte> responderNonce, ReadOnlyMemory<byte> initiatorKey, ReadOnlyMemory<byte> responderKey,
-        ReadOnlyMemory<byte>? initiatorBootstrapping, ReadOnlyMemory<byte> responderBootstrapping) =>
+        ReadOnlyMemory<byte> initiatorBootstrapping, ReadOnlyMemory<byte> responderBootstrapping) =>
         curve.HashOf(responderNonce, initiatorNonce, X(responderKey), X(initiatorKey), X(responderBootstrapping), X(initiatorBootstrapping), s_one);
 
     /// <summary>§6.5: from the Connectors' keys and the Enrollee's fresh one.</summary>
@@ -65,8 +65,7 @@ internal static class KeySchedule
     private static readonly byte[] s_zero = [0], s_one = [1];
 
     /// <summary>x of an uncompressed point.</summary>
-    internal static ReadOnlyMemory<byte> X(ReadOnlyMemory<byte> point) => point.Slice(1, point.Length / 2);
-    private static ReadOnlyMemory<byte> X(ReadOnlyMemory<byte>? point) => point is { } some ? X(some) : default;
+    internal static ReadOnlyMemory<byte> X(ReadOnlyMemory<byte> point) => point.IsEmpty ? point : point.Slice(1, point.Length / 2);
 
     private static byte[] Expand(DppCurve curve, byte[] bk, ReadOnlySpan<byte> info, int length)
     {

@@ -157,7 +157,7 @@ public sealed class AuthenticationExchange : IDisposable
         WantedPeer = null;
         var turn = _responder.Respond(peer);
         bool pending = peer is null && _options.RequiresMutual && turn.Failure is null;
-        PendingPeer = pending ? _responder.InitiatorHash : null;
+        PendingPeer = pending ? _responder.InitiatorHash : (ReadOnlyMemory<byte>?)null;
         Turn(turn, now);
         if (pending)
             Deadline = now.Elapsed + _options.PendingWithin;

@@ -97,7 +97,7 @@ public sealed class AuthenticationInitiator : IDisposable
         CryptographicOperations.ZeroMemory(nx);
         if (RoleFor((DppCapabilities)(capabilities & 3)) is not { } role)
             return End(Confirm(DppStatus.NotCompatible, k2, mutual, responderNonce), new DppException(DppStatus.NotCompatible, "Responder Capabilities", "The responder chose a role that does not fit ours."));
-        ReadOnlyMemory<byte>? bi = mutual ? _own.Public.Point : null;
+        var bi = mutual ? _own.Public.Point : default;
         var tag = inside.Unwrap(ke, "Responder Authentication Tag").Get(DppAttribute.ResponderAuthenticationTag);
         byte[] expected = KeySchedule.RAuth(_curve, _nonce, responderNonce, _protocolKey.PublicPoint, point, bi, _options.Responder.Point);
         if (!CryptographicOperations.FixedTimeEquals(expected, tag.Span))

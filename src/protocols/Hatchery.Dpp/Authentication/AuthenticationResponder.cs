@@ -156,7 +156,7 @@ public sealed class AuthenticationResponder : IDisposable
         _ke = KeySchedule.Ke(_curve, _bk);
         CryptographicOperations.ZeroMemory(nx);
         CryptographicOperations.ZeroMemory(lx);
-        ReadOnlyMemory<byte>? bi = peer?.Point;
+        var bi = peer is null ? default : peer.Point;
         byte[] rAuth = KeySchedule.RAuth(_curve, _initiatorNonce, _responderNonce, _initiatorPoint, _protocolKey.PublicPoint, bi, _options.Own.Public.Point);
         _iAuth = KeySchedule.IAuth(_curve, _initiatorNonce, _responderNonce, _initiatorPoint, _protocolKey.PublicPoint, bi, _options.Own.Public.Point);
         var head = Head(DppStatus.Ok, peer is not null).Add(DppAttribute.ResponderProtocolKey, _protocolKey.PublicPoint.Span[1..])
