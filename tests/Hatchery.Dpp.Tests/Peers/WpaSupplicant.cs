@@ -55,7 +55,7 @@ internal sealed class WpaSupplicant : IAsyncDisposable
         throw new InvalidOperationException($"wpa_supplicant never said {text}. It said: {string.Join('\n', _seen)}");
     }
 
-    /// <summary>A command of the control interface.</summary>
+    /// <summary>A command of the control interface. dpp_auth_init needs a frequency: driver "none" has no list of channels.</summary>
     public async Task<string> RunAsync(params string[] command)
     {
         var start = new ProcessStartInfo("/usr/sbin/wpa_cli", ["-p", Path.Combine(_folder, "ctrl"), "-i", "lo", .. command]) { RedirectStandardOutput = true, RedirectStandardError = true };

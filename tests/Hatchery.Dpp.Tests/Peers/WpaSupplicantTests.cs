@@ -36,7 +36,7 @@ public class WpaSupplicantTests
             await using var ours = new OurController(Options(own, keys), mutual ? [uri.Key] : [],
                 asked => new ConfigurationDecision.Provide([Network(DppAkm.Dpp).For(keys, asked, DateTimeOffset.UtcNow)]));
             string known = await peer.KnowAsync(new DppUri { Key = own.Public, Version = 2 });
-            await peer.OkAsync("dpp_auth_init", $"peer={known}", $"own={id}", "role=enrollee", "tcp_addr=127.0.0.1", $"tcp_port={ours.Port}");
+            await peer.OkAsync("dpp_auth_init", $"peer={known}", $"own={id}", "role=enrollee", "neg_freq=2412", "tcp_addr=127.0.0.1", $"tcp_port={ours.Port}");
             var outcome = await ours.EndedAsync();
             Assert.True(outcome.Succeeded, outcome.Reason);
             await peer.SawAsync("DPP-CONF-RECEIVED");
@@ -95,7 +95,7 @@ public class WpaSupplicantTests
         var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         string known = await peer.KnowAsync(new DppUri { Key = own.Public, Version = 2 });
-        await peer.OkAsync("dpp_auth_init", $"peer={known}", "role=configurator", "conf=sta-psk-sae", "ssid=6e657431", "pass=7365637265742070617373", "configurator=1", "tcp_addr=127.0.0.1",
+        await peer.OkAsync("dpp_auth_init", $"peer={known}", "role=configurator", "conf=sta-psk-sae", "ssid=6e657431", "pass=7365637265742070617373", "configurator=1", "neg_freq=2412", "tcp_addr=127.0.0.1",
             $"tcp_port={((IPEndPoint)listener.LocalEndpoint).Port}");
         using var session = OurEnrollee.Session(own);
         var (outcome, received) = await OurEnrollee.RunAsync(await listener.AcceptSocketAsync(), session, () => session.Listen(OurController.Clock.Now));
@@ -127,7 +127,7 @@ public class WpaSupplicantTests
         {
             await using var ours = new OurController(Options(own, keys), [], asked => new ConfigurationDecision.Provide([Network(akm, selectors).For(keys, asked, DateTimeOffset.UtcNow)]));
             string known = await peer.KnowAsync(new DppUri { Key = own.Public, Version = 2 });
-            await peer.OkAsync("dpp_auth_init", $"peer={known}", $"own={id}", "role=enrollee", "tcp_addr=127.0.0.1", $"tcp_port={ours.Port}");
+            await peer.OkAsync("dpp_auth_init", $"peer={known}", $"own={id}", "role=enrollee", "neg_freq=2412", "tcp_addr=127.0.0.1", $"tcp_port={ours.Port}");
             var outcome = await ours.EndedAsync();
             Assert.True(outcome.Succeeded, outcome.Reason);
             Assert.EndsWith(AkmText.Of(akm, false), await peer.SawAsync("DPP-CONFOBJ-AKM"), StringComparison.Ordinal);

@@ -39,7 +39,9 @@ public sealed record ConfiguratorBackup(DppCurve Curve, SecretBytes CSign, Secre
             using (asn.PushSequence())
             {
                 asn.WriteInteger(0);
+                // Tagged explicitly, as others write it.
                 using (asn.PushSequence(s_zero))
+                using (asn.PushSequence())
                 {
                     asn.WriteObjectIdentifier(Pbkdf2);
                     using (asn.PushSequence())
@@ -97,7 +99,7 @@ public sealed record ConfiguratorBackup(DppCurve Curve, SecretBytes CSign, Secre
         return asn.Encode();
     }
 
-    /// <summary>RFC 5915, with curve and public key.</summary>
+    /// <summary>RFC 5915, with the curve and without the public key, as others write it.</summary>
     private static byte[] PrivateKey(DppCurve curve, SecretBytes scalar)
     {
         var asn = new AsnWriter(AsnEncodingRules.DER);
@@ -107,8 +109,6 @@ public sealed record ConfiguratorBackup(DppCurve Curve, SecretBytes CSign, Secre
             asn.WriteOctetString(scalar.Reveal());
             using (asn.PushSequence(s_zero))
                 asn.WriteObjectIdentifier(curve.Curve.Oid.Value!);
-            using (asn.PushSequence(new Asn1Tag(TagClass.ContextSpecific, 1, true)))
-                asn.WriteBitString(curve.Group.MultiplyBase(scalar.Reveal()));
         }
         return asn.Encode();
     }
@@ -138,6 +138,8 @@ public sealed record ConfiguratorBackup(DppCurve Curve, SecretBytes CSign, Secre
             recipient = recipient.ReadSequence();
         recipient.ReadInteger();
         var derivation = recipient.ReadSequence(s_zero);
+        if (derivation.PeekTag() == Asn1Tag.Sequence)
+            derivation = derivation.ReadSequence();
         Expect(derivation, Pbkdf2);
         var parameters = derivation.ReadSequence();
         byte[] salt = parameters.ReadOctetString();
