@@ -6,6 +6,7 @@ public static class RoleList
     public static IReadOnlyList<IServerRole> All { get; } =
     [
         new FdoManufacturerRole(), new FdoRendezvousRole(), new FdoOwnerRole(),
+        new DppControllerRole(),
     ];
 
     public static IReadOnlyList<Protocol> Protocols { get; } = [.. All.Select(r => r.Protocol).Distinct()];
