@@ -71,17 +71,9 @@ public sealed class Schema<TState>(string name, int version, TState blank) where
     /// <param name="sealer">Null only for states without secrets.</param>
     public byte[] Write(TState state, ISealer? sealer, RecordKey key)
     {
-        // Taken, so that a write within a write gets its own; lost if the write throws.
-        var (buffer, json) = DocumentWriter.Kept ?? DocumentWriter.New();
-        DocumentWriter.Kept = null;
-        Write(json, state, sealer, $"{name}/{key.Value}/");
-        json.Flush();
-        byte[] document = buffer.WrittenSpan.ToArray();
-        buffer.ResetWrittenCount();
-        json.Reset();
-        if (buffer.Capacity <= DocumentWriter.MostKept)
-            DocumentWriter.Kept = (buffer, json);
-        return document;
+        using var document = DocumentWriter.Take();
+        Write(document.Json, state, sealer, $"{name}/{key.Value}/");
+        return document.Written.ToArray();
     }
 
     internal void Write(Utf8JsonWriter json, TState state, ISealer? sealer, string context)
@@ -263,18 +255,44 @@ public sealed class Schema<TState>(string name, int version, TState blank) where
     }
 }
 
-/// <summary>A thread's buffer for documents: growing one anew for each document costs more than writing it.</summary>
-internal static class DocumentWriter
+/// <summary>A thread's buffer for documents: growing one anew for each document costs more than writing it. A document within a document gets a buffer of its own.</summary>
+internal sealed class DocumentWriter : IDisposable
 {
     /// <summary>Bytes; a larger buffer is given up.</summary>
-    public const int MostKept = 64 * 1024;
+    private const int MostKept = 64 * 1024;
 
     [ThreadStatic]
-    public static (System.Buffers.ArrayBufferWriter<byte> Buffer, Utf8JsonWriter Json)? Kept;
+    private static DocumentWriter? s_kept;
 
-    public static (System.Buffers.ArrayBufferWriter<byte> Buffer, Utf8JsonWriter Json) New()
+    private readonly System.Buffers.ArrayBufferWriter<byte> _buffer = new(4096);
+
+    private DocumentWriter() => Json = new Utf8JsonWriter(_buffer);
+
+    public Utf8JsonWriter Json { get; }
+
+    /// <summary>What was written so far; valid until disposal.</summary>
+    public ReadOnlySpan<byte> Written
     {
-        var buffer = new System.Buffers.ArrayBufferWriter<byte>(4096);
-        return (buffer, new Utf8JsonWriter(buffer));
+        get
+        {
+            Json.Flush();
+            return _buffer.WrittenSpan;
+        }
+    }
+
+    public static DocumentWriter Take()
+    {
+        var taken = s_kept ?? new DocumentWriter();
+        s_kept = null;
+        return taken;
+    }
+
+    public void Dispose()
+    {
+        if (_buffer.Capacity > MostKept)
+            return;
+        _buffer.ResetWrittenCount();
+        Json.Reset();
+        s_kept = this;
     }
 }

@@ -140,7 +140,7 @@ public sealed class EnvelopedData
         catch (CryptographicException) when (padding == RSAEncryptionPadding.Pkcs1)
         {
             // As if a key had come out, so that time and error say nothing of the padding.
-            return RandomNumberGenerator.GetBytes(KeyWrap.KeyLength(_cipher));
+            return new SystemChance().Bytes(KeyWrap.KeyLength(_cipher), "CMS.key-that-fits-nothing");
         }
         catch (CryptographicException)
         {
