@@ -72,7 +72,8 @@ internal static class DppVerbs
             {
                 Exchange = new ExchangeOptions
                 {
-                    Own = [key], Capabilities = DppCapabilities.Enrollee,
+                    Own = [key],
+                    Capabilities = DppCapabilities.Enrollee,
                     Pkex = result.GetValue(code) is { } secret ? new PkexOptions(PkexCode.FromText(secret, result.GetValue(identifier)), key, 2, 3, default, true) : null,
                 },
                 Request = new ConfigurationRequestObject { Name = state.Name, NetRole = state.NetRole, MudUrl = state.MudUrl, Capabilities = 1 },

@@ -71,7 +71,12 @@ public sealed class DppControllerRole : IServerRole
             throw new ConfigurationFault(path + ":ssid", "has not 1 to 32 bytes.");
         var akm = options.Akm switch
         {
-            "dpp" => DppAkm.Dpp, "psk" => DppAkm.Psk, "sae" => DppAkm.Sae, "psk+sae" => DppAkm.Psk | DppAkm.Sae, "dpp+sae" => DppAkm.Dpp | DppAkm.Sae, "dpp+psk+sae" => DppAkm.Dpp | DppAkm.Psk | DppAkm.Sae,
+            "dpp" => DppAkm.Dpp,
+            "psk" => DppAkm.Psk,
+            "sae" => DppAkm.Sae,
+            "psk+sae" => DppAkm.Psk | DppAkm.Sae,
+            "dpp+sae" => DppAkm.Dpp | DppAkm.Sae,
+            "dpp+psk+sae" => DppAkm.Dpp | DppAkm.Psk | DppAkm.Sae,
             _ => throw new ConfigurationFault(path + ":akm", $"{options.Akm} is not known."),
         };
         SecretText? pass = null;

@@ -14,12 +14,17 @@ public class WpaSupplicantTests
 
     private static ConfiguratorOptions Options(BootstrappingKeyPair own, ConfiguratorKeys keys, int version = 2, bool replaceKeys = true) => new()
     {
-        Exchange = new ExchangeOptions { Own = [own], Capabilities = DppCapabilities.Configurator, Version = version }, Keys = [keys], ReplaceKeys = replaceKeys,
+        Exchange = new ExchangeOptions { Own = [own], Capabilities = DppCapabilities.Configurator, Version = version },
+        Keys = [keys],
+        ReplaceKeys = replaceKeys,
     };
 
     private static NetworkProfile Network(DppAkm akm, bool selectors = false) => new()
     {
-        Ssid = "net1"u8.ToArray(), Akm = akm, UseSelectors = selectors, Pass = (akm & (DppAkm.Psk | DppAkm.Sae)) != 0 ? new SecretText("secret pass") : null,
+        Ssid = "net1"u8.ToArray(),
+        Akm = akm,
+        UseSelectors = selectors,
+        Pass = (akm & (DppAkm.Psk | DppAkm.Sae)) != 0 ? new SecretText("secret pass") : null,
     };
 
     [Theory]

@@ -29,14 +29,25 @@ internal sealed class Pair : IDisposable
         int device = enrolleeVersion ?? version;
         Configurator = new ConfiguratorSession(new ConfiguratorOptions
         {
-            Exchange = new ExchangeOptions { Own = [ConfiguratorKey], Capabilities = DppCapabilities.Configurator, Version = version, RequiresMutual = mutual,
-                Pkex = pkexC is null ? null : new PkexOptions(pkexC, ConfiguratorKey, 2, version, default, false) },
+            Exchange = new ExchangeOptions
+            {
+                Own = [ConfiguratorKey],
+                Capabilities = DppCapabilities.Configurator,
+                Version = version,
+                RequiresMutual = mutual,
+                Pkex = pkexC is null ? null : new PkexOptions(pkexC, ConfiguratorKey, 2, version, default, false)
+            },
             Keys = [Keys],
         }, Chance);
         Enrollee = new EnrolleeSession(new EnrolleeSessionOptions
         {
-            Exchange = new ExchangeOptions { Own = [DeviceKey], Capabilities = DppCapabilities.Enrollee, Version = device,
-                Pkex = pkexE is null ? null : new PkexOptions(pkexE, DeviceKey, 2, device, default, true) },
+            Exchange = new ExchangeOptions
+            {
+                Own = [DeviceKey],
+                Capabilities = DppCapabilities.Enrollee,
+                Version = device,
+                Pkex = pkexE is null ? null : new PkexOptions(pkexE, DeviceKey, 2, device, default, true)
+            },
             Request = new ConfigurationRequestObject { Name = "duckling", NetRole = netRole, Capabilities = capabilities },
         }, Chance);
         Decide = asked => new ConfigurationDecision.Provide([Network().For(Keys, asked, Now.Wall)]);

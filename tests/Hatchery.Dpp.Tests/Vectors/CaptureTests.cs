@@ -100,7 +100,9 @@ public class CaptureTests
             var plain = AttributeList.Parse(frame.Hex("plaintext_k1"), "plain");
             return new AuthenticationInitiator(new InitiatorOptions
             {
-                Responder = bR.Public, Own = BootstrappingKeyPair.FromScalar(_curve, bI), Capabilities = (DppCapabilities)plain.GetByte(DppAttribute.InitiatorCapabilities),
+                Responder = bR.Public,
+                Own = BootstrappingKeyPair.FromScalar(_curve, bI),
+                Capabilities = (DppCapabilities)plain.GetByte(DppAttribute.InitiatorCapabilities),
                 Version = request.Attributes.TryGet(DppAttribute.ProtocolVersion, out var version) ? version.Span[0] : 1,
                 Channel = request.Attributes.TryGet(DppAttribute.Channel, out var channel) ? new DppChannel(channel.Span[0], channel.Span[1]) : null,
             }, new RecordedChance().Add("Auth.PI", pI).Add("Auth.I-nonce", nonce));
@@ -117,8 +119,10 @@ public class CaptureTests
             bool clash = response.Attributes.GetByte(DppAttribute.Status) == 1;
             var responder = new AuthenticationResponder(new ResponderOptions
             {
-                Own = BootstrappingKeyPair.FromScalar(_curve, bR), Capabilities = clash ? theirs : theirs == DppCapabilities.Enrollee ? DppCapabilities.Configurator : DppCapabilities.Enrollee,
-                Version = response.Attributes.TryGet(DppAttribute.ProtocolVersion, out var version) ? version.Span[0] : 1, RequiresMutual = true,
+                Own = BootstrappingKeyPair.FromScalar(_curve, bR),
+                Capabilities = clash ? theirs : theirs == DppCapabilities.Enrollee ? DppCapabilities.Configurator : DppCapabilities.Enrollee,
+                Version = response.Attributes.TryGet(DppAttribute.ProtocolVersion, out var version) ? version.Span[0] : 1,
+                RequiresMutual = true,
             }, Drawn());
             Assert.Null(responder.Receive(request));
             return responder;
@@ -165,7 +169,8 @@ public class CaptureTests
             var theirs = (DppCapabilities)AttributeList.Parse(request.Hex("plaintext_k1"), "plain").GetByte(DppAttribute.InitiatorCapabilities);
             var responder = new AuthenticationResponder(new ResponderOptions
             {
-                Own = BootstrappingKeyPair.FromScalar(_curve, _derived.Hex("bR")), Capabilities = theirs == DppCapabilities.Enrollee ? DppCapabilities.Configurator : DppCapabilities.Enrollee,
+                Own = BootstrappingKeyPair.FromScalar(_curve, _derived.Hex("bR")),
+                Capabilities = theirs == DppCapabilities.Enrollee ? DppCapabilities.Configurator : DppCapabilities.Enrollee,
                 Version = response.Attributes.TryGet(DppAttribute.ProtocolVersion, out var version) ? version.Span[0] : 1,
             }, Drawn());
             Assert.Null(responder.Receive((DppFrame)DppMessage.Parse(BodyOf(request), true)));

@@ -139,7 +139,11 @@ public sealed class AuthenticationExchange : IDisposable
             throw DppException.Malformed("Responder Bootstrapping Key Hash", "is of a key that is not here.");
         _responder = new AuthenticationResponder(new ResponderOptions
         {
-            Own = own, Capabilities = _options.Capabilities, Version = _options.Version, RequiresMutual = _options.RequiresMutual, OnlyPeer = _pkexPeer,
+            Own = own,
+            Capabilities = _options.Capabilities,
+            Version = _options.Version,
+            RequiresMutual = _options.RequiresMutual,
+            OnlyPeer = _pkexPeer,
         }, _chance);
         if (_responder.Receive(frame) is { } fault)
             throw fault;
@@ -154,6 +158,8 @@ public sealed class AuthenticationExchange : IDisposable
     {
         if (IsOver || _responder is null || WantedPeer is null && (PendingPeer is null || peer is null))
             return;
+        if (peer is not null && !peer.Hash.Span.SequenceEqual(_responder.InitiatorHash.Span))
+            throw new ArgumentException("Another key than was asked for.", nameof(peer));
         WantedPeer = null;
         var turn = _responder.Respond(peer);
         bool pending = peer is null && _options.RequiresMutual && turn.Failure is null;

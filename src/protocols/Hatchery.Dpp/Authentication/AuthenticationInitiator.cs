@@ -106,7 +106,13 @@ public sealed class AuthenticationInitiator : IDisposable
         CryptographicOperations.ZeroMemory(k2);
         var done = new Authenticated(_curve, ke, bk)
         {
-            Role = role, IsInitiator = true, IsMutual = mutual, PeerVersion = version, PeerBootstrapping = _options.Responder, PeerProtocolKey = point, OwnProtocolKey = _protocolKey,
+            Role = role,
+            IsInitiator = true,
+            IsMutual = mutual,
+            PeerVersion = version,
+            PeerBootstrapping = _options.Responder,
+            PeerProtocolKey = point,
+            OwnProtocolKey = _protocolKey,
         };
         _handedOver = true;
         return End(Confirm(ke, mutual, iAuth), null) with { Done = done };

@@ -219,7 +219,12 @@ public sealed class AuthenticationResponder : IDisposable
         _handedOver = true;
         return new(null, new Authenticated(_curve, _ke, _bk)
         {
-            Role = _role, IsMutual = _peer is not null, PeerVersion = _peerVersion, PeerBootstrapping = _peer, PeerProtocolKey = _initiatorPoint, OwnProtocolKey = _protocolKey,
+            Role = _role,
+            IsMutual = _peer is not null,
+            PeerVersion = _peerVersion,
+            PeerBootstrapping = _peer,
+            PeerProtocolKey = _initiatorPoint,
+            OwnProtocolKey = _protocolKey,
         }, null);
     }
 

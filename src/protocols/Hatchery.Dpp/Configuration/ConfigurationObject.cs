@@ -57,9 +57,16 @@ public sealed record ConfigurationObject
         string akm = Json.Need(cred, "akm");
         var parsed = new ConfigurationObject
         {
-            Ssid = ssid, SsidCharset = Json.Number(discovery, "ssid_charset"), Akm = AkmText.Parse(akm), UseSelectors = AkmText.IsSelectors(akm),
-            Pass = Json.Text(cred, "pass") is { } pass ? new SecretText(pass) : null, PskHex = Json.Text(cred, "psk_hex") is { } psk ? new SecretText(psk) : null,
-            PasswordIdentifier = Json.Text(cred, "idpass"), SignedConnector = Json.Text(cred, "signedConnector"), CSign = Key(cred, "csign"), PpKey = Key(cred, "ppKey"),
+            Ssid = ssid,
+            SsidCharset = Json.Number(discovery, "ssid_charset"),
+            Akm = AkmText.Parse(akm),
+            UseSelectors = AkmText.IsSelectors(akm),
+            Pass = Json.Text(cred, "pass") is { } pass ? new SecretText(pass) : null,
+            PskHex = Json.Text(cred, "psk_hex") is { } psk ? new SecretText(psk) : null,
+            PasswordIdentifier = Json.Text(cred, "idpass"),
+            SignedConnector = Json.Text(cred, "signedConnector"),
+            CSign = Key(cred, "csign"),
+            PpKey = Key(cred, "ppKey"),
             Enterprise = Json.Object(cred, "entCreds") is { } enterprise ? ParseEnterprise(enterprise) : null,
         };
         parsed.Check();

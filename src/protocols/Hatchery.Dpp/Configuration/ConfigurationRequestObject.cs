@@ -45,8 +45,12 @@ public sealed record ConfigurationRequestObject
         return new ConfigurationRequestObject
         {
             Name = name.Length <= MaxName ? name : throw DppException.Malformed("name", $"has more than {MaxName} characters."),
-            Technology = technology, NetRole = role, MudUrl = Json.Text(root, "mudurl"), BandSupport = bands,
-            Pkcs10 = Json.Text(root, "pkcs10") is { } csr ? Json.Base64(csr, "pkcs10") : default, Capabilities = Json.Number(root, "capabilities"),
+            Technology = technology,
+            NetRole = role,
+            MudUrl = Json.Text(root, "mudurl"),
+            BandSupport = bands,
+            Pkcs10 = Json.Text(root, "pkcs10") is { } csr ? Json.Base64(csr, "pkcs10") : default,
+            Capabilities = Json.Number(root, "capabilities"),
         };
     }
 

@@ -122,7 +122,8 @@ internal sealed class ConfiguratorConfiguration(Authenticated session, int versi
         return Answer(new(DppStatus.Ok, nonce)
         {
             Objects = [.. provide.Objects.Take(asked.PeerVersion > 1 ? ConfigurationMessages.MaxObjects : 1).Select(o => (ReadOnlyMemory<byte>)o.Encode())],
-            SendConnectionStatus = StatusWanted, EnvelopedData = enveloped,
+            SendConnectionStatus = StatusWanted,
+            EnvelopedData = enveloped,
         });
     }
 

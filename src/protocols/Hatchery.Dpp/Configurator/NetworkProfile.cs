@@ -33,11 +33,18 @@ public sealed record NetworkProfile
         bool secret = (akm & (DppAkm.Psk | DppAkm.Sae)) != 0;
         return new ConfigurationObject
         {
-            Ssid = Ssid, SsidCharset = first || asked.Request.NetRole == DppGroup.AccessPoint ? null : SsidCharset, Akm = akm, UseSelectors = UseSelectors && !first,
-            Pass = secret ? Pass : null, PskHex = secret ? PskHex : null, PasswordIdentifier = secret ? PasswordIdentifier : null, Enterprise = enterprise,
+            Ssid = Ssid,
+            SsidCharset = first || asked.Request.NetRole == DppGroup.AccessPoint ? null : SsidCharset,
+            Akm = akm,
+            UseSelectors = UseSelectors && !first,
+            Pass = secret ? Pass : null,
+            PskHex = secret ? PskHex : null,
+            PasswordIdentifier = secret ? PasswordIdentifier : null,
+            Enterprise = enterprise,
             SignedConnector = !connector ? null : keys.Issue([.. Groups.Select(g => new DppGroup(g, asked.Request.NetRole))], asked.NetAccessCurve, asked.NetAccessKey,
                 Validity is { } life && now is { } wall ? wall + life : null, asked.OwnVersion > 2 ? asked.PeerVersion : null).Text,
-            CSign = connector ? keys.CSign : null, PpKey = connector && !first ? keys.PpKey : null,
+            CSign = connector ? keys.CSign : null,
+            PpKey = connector && !first ? keys.PpKey : null,
         };
     }
 }

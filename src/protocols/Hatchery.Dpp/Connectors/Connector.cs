@@ -95,7 +95,13 @@ public sealed record Connector
         var (curve, point) = Jwk.Parse(key, "netAccessKey");
         return new Connector
         {
-            Text = text, KeyId = keyId, Groups = groups.ToImmutable(), Curve = curve, NetAccessKey = point, Expiry = Json.Text(root, "expiry"), Version = Json.Number(root, "version"),
+            Text = text,
+            KeyId = keyId,
+            Groups = groups.ToImmutable(),
+            Curve = curve,
+            NetAccessKey = point,
+            Expiry = Json.Text(root, "expiry"),
+            Version = Json.Number(root, "version"),
         };
     }
 

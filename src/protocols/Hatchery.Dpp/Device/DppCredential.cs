@@ -42,10 +42,19 @@ public sealed record DppCredential
 
     internal static DppCredential From(ConfigurationObject o, DppCurve curve, SecretBytes netAccessKey) => new()
     {
-        Ssid = o.Ssid, Akm = o.Akm, Pass = o.Pass, PskHex = o.PskHex, PasswordIdentifier = o.PasswordIdentifier, Connector = o.SignedConnector,
-        NetAccessKeyGroup = curve.IkeGroup, NetAccessKey = o.SignedConnector is null && o.Enterprise is null ? null : new SecretBytes(netAccessKey.Reveal()),
-        CSign = o.CSign?.ToBytes() ?? [], PpKey = o.PpKey?.ToBytes() ?? [],
-        Certificates = o.Enterprise?.CertificateBag ?? default, EapAnchors = o.Enterprise?.Anchors ?? [], EapServerName = o.Enterprise?.ServerName,
+        Ssid = o.Ssid,
+        Akm = o.Akm,
+        Pass = o.Pass,
+        PskHex = o.PskHex,
+        PasswordIdentifier = o.PasswordIdentifier,
+        Connector = o.SignedConnector,
+        NetAccessKeyGroup = curve.IkeGroup,
+        NetAccessKey = o.SignedConnector is null && o.Enterprise is null ? null : new SecretBytes(netAccessKey.Reveal()),
+        CSign = o.CSign?.ToBytes() ?? [],
+        PpKey = o.PpKey?.ToBytes() ?? [],
+        Certificates = o.Enterprise?.CertificateBag ?? default,
+        EapAnchors = o.Enterprise?.Anchors ?? [],
+        EapServerName = o.Enterprise?.ServerName,
     };
 
     /// <summary>The netAccessKey; null: this credential has none.</summary>
