@@ -1,9 +1,11 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Hatchery.Cryptography;
 using Hatchery.Dpp.Configurator;
 using Hatchery.Dpp.Device;
+using Hatchery.Pki;
 
 namespace Hatchery.Dpp.Tests.Peers;
 
@@ -157,7 +159,7 @@ public class WpaSupplicantTests
     }
 
     [Fact]
-    public async Task It_announces_itself_to_us()
+    public async Task It_answers_our_announcement()
     {
         using var own = BootstrappingKeyPair.Generate(DppCurve.P256, s_chance);
         await using var peer = await WpaSupplicant.StartAsync();
@@ -169,5 +171,36 @@ public class WpaSupplicantTests
         var (outcome, received) = await OurEnrollee.RunAsync(await OurEnrollee.ConnectAsync(port), session, () => session.Chirp(OurController.Clock.Now));
         Assert.True(outcome.Succeeded, outcome.Reason);
         Assert.Single(received!.Credentials);
+    }
+
+    [Fact]
+    public async Task It_gets_a_certificate_for_its_signing_request()
+    {
+        using var ca = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var now = DateTimeOffset.UtcNow;
+        using var root = new CertificateRequest("CN=Root", ca, HashAlgorithmName.SHA256).CreateSelfSigned(now.AddDays(-1), now.AddYears(1));
+        using var own = BootstrappingKeyPair.Generate(DppCurve.P256, s_chance);
+        var keys = ConfiguratorKeys.Generate(DppCurve.P256, s_chance);
+        await using var peer = await WpaSupplicant.StartAsync();
+        var (id, _) = await peer.KeyAsync(DppCurve.P256);
+        int asked = 0;
+        await using var ours = new OurController(Options(own, keys), [], a =>
+        {
+            if (a.Request.Pkcs10.IsEmpty)
+                return new ConfigurationDecision.NeedCsr();
+            // It waits for its certificate once.
+            if (asked++ == 0)
+                return new ConfigurationDecision.NotYet(TimeSpan.FromMilliseconds(50));
+            var request = CertificateRequest.LoadSigningRequest(a.Request.Pkcs10.ToArray(), HashAlgorithmName.SHA256);
+            using var leaf = request.Create(root.SubjectName, X509SignatureGenerator.CreateForECDsa(ca), now, now.AddDays(90), [1, 2, 3]);
+            var enterprise = new EnterpriseCredential(CertsOnly.Encode([leaf.RawData, root.RawData]), [root.RawData], "radius.example.org", [13]);
+            return new ConfigurationDecision.Provide([Network(DppAkm.Dot1x).For(keys, a, now, enterprise)]);
+        });
+        string known = await peer.KnowAsync(new DppUri { Key = own.Public, Version = 2 });
+        await peer.OkAsync("dpp_auth_init", $"peer={known}", $"own={id}", "role=enrollee", "neg_freq=2412", "tcp_addr=127.0.0.1", $"tcp_port={ours.Port}");
+        var outcome = await ours.EndedAsync();
+        Assert.True(outcome.Succeeded, outcome.Reason);
+        Assert.EndsWith("dot1x", await peer.SawAsync("DPP-CONFOBJ-AKM"), StringComparison.Ordinal);
+        Assert.Equal(2, asked);
     }
 }
