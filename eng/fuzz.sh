@@ -12,6 +12,7 @@ for library in Hatchery.Fdo Hatchery.Cryptography Hatchery.Radius Hatchery.Coap 
 for library in Hatchery.Fdo Hatchery.Dtls Hatchery.Cryptography Hatchery.Radius; do "$tools/sharpfuzz" "$out/bin/$library.dll"; done
 for library in Hatchery.Est Hatchery.Fdo Hatchery.Cryptography Hatchery.Pki Hatchery.Radius; do "$tools/sharpfuzz" "$out/bin/$library.dll"; done
 for library in Hatchery.Fdo Hatchery.Cryptography Hatchery.Radius Hatchery.EapNoob; do "$tools/sharpfuzz" "$out/bin/$library.dll"; done
+for library in Hatchery.Fdo Hatchery.Cryptography Hatchery.Radius Hatchery.Dpp; do "$tools/sharpfuzz" "$out/bin/$library.dll"; done
 failed=0
 passed=0
 for target in $(dotnet "$out/bin/Hatchery.Fuzz.dll" list); do

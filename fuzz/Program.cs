@@ -1,4 +1,6 @@
 using Hatchery;
+using Hatchery.Dpp;
+using Hatchery.Dpp.Transport;
 using Hatchery.Fdo;
 using Hatchery.Fdo.Transport;
 using SharpFuzz;
@@ -47,6 +49,18 @@ internal static class Program
         {
             Declared(() => EapNoob.OobMessage.Parse(bytes));
             Declared(() => EapNoob.OobMessage.Parse(System.Text.Encoding.Latin1.GetString(bytes)));
+        ["dpp-stream"] = bytes => Declared(() =>
+        {
+            var stream = new DppTcp();
+            stream.Append(bytes);
+            while (stream.TryTake(out byte[] body))
+                DppMessage.Parse(body, fromEnrollee: true);
+        }),
+        ["dpp-uri"] = bytes => Declared(() => DppUri.Parse(System.Text.Encoding.Latin1.GetString(bytes))),
+        ["dpp-json"] = bytes =>
+        {
+            Declared(() => ConfigurationObject.Parse(bytes));
+            Declared(() => ConfigurationRequestObject.Parse(bytes));
         },
         ["radius-packet"] = RadiusTargets.Packet,
         ["eap-packet"] = RadiusTargets.Eap,

@@ -11,6 +11,7 @@ internal static class VerbList
         ServeVerb.Make(),
         SurveyVerb.Make(),
         DeviceVerbs.Make(),
+        DppVerbs.Make(),
         FdoVerbs.Make(),
         EstVerbs.Make(),
         CaVerbs.Make(),

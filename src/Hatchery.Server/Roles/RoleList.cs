@@ -8,6 +8,7 @@ public static class RoleList
         new FdoManufacturerRole(), new FdoRendezvousRole(), new FdoOwnerRole(),
         new CaRole(), new EstServerRole(), new EstRaRole(),
         new EapNoobServerRole(),
+        new DppControllerRole(),
     ];
 
     public static IReadOnlyList<Protocol> Protocols { get; } = [.. All.Select(r => r.Protocol).Distinct()];

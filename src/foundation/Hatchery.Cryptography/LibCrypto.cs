@@ -96,4 +96,9 @@ internal static unsafe partial class LibCrypto
     [LibraryImport(File)] internal static partial void EC_POINT_free(nint point);
     [LibraryImport(File)] internal static partial int EC_POINT_mul(nint group, nint result, nint scalar, nint point, nint pointScalar, nint context);
     [LibraryImport(File)] internal static partial nuint EC_POINT_point2oct(nint group, nint point, int form, byte* into, nuint length, nint context);
+    [LibraryImport(File)] internal static partial int EC_POINT_oct2point(nint group, nint point, byte* from, nuint length, nint context);
+    [LibraryImport(File)] internal static partial int EC_POINT_add(nint group, nint result, nint a, nint b, nint context);
+    [LibraryImport(File)] internal static partial int EC_POINT_invert(nint group, nint point, nint context);
+    [LibraryImport(File)] internal static partial int EC_POINT_is_at_infinity(nint group, nint point);
+    [LibraryImport(File)] internal static partial void EC_POINT_clear_free(nint point);
 }

@@ -14,8 +14,16 @@ internal sealed unsafe class NativeCurve
     public static readonly NativeCurve P384 = new("P-384", 384, 715, "1.3.132.0.34", [0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x22],
         "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973");
     public static readonly NativeCurve P521 = new("P-521", 521, 716, "1.3.132.0.35", [0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x23],
-        "01FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFA51868783BF2F966B7FCC0148F709A5D03BB5C9B8899C47AEBB6FB71E91386409");
+        "01FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFA51868783BF2F966B7FCC0148F709A5D03BB5C9B8899C47AEBB6FB71E91386409");
+    public static readonly NativeCurve BrainpoolP256 = new("brainpoolP256r1", 256, 927, "1.3.36.3.3.2.8.1.1.7", [0x06, 0x09, 0x2B, 0x24, 0x03, 0x03, 0x02, 0x08, 0x01, 0x01, 0x07],
+        "A9FB57DBA1EEA9BC3E660A909D838D718C397AA3B561A6F7901E0E82974856A7");
+    public static readonly NativeCurve BrainpoolP384 = new("brainpoolP384r1", 384, 931, "1.3.36.3.3.2.8.1.1.11", [0x06, 0x09, 0x2B, 0x24, 0x03, 0x03, 0x02, 0x08, 0x01, 0x01, 0x0B],
+        "8CB91E82A3386D280F5D6F7E50E641DF152F7109ED5456B31F166E6CAC0425A7CF3AB6AF6B7FC3103B883202E9046565");
+    public static readonly NativeCurve BrainpoolP512 = new("brainpoolP512r1", 512, 933, "1.3.36.3.3.2.8.1.1.13", [0x06, 0x09, 0x2B, 0x24, 0x03, 0x03, 0x02, 0x08, 0x01, 0x01, 0x0D],
+        "AADD9DB8DBE9C48B3FD4E6AE33C9FC07CB308DB3B3C9D20ED6639CCA70330870553E5C414CA92619418661197FAC10471DB1D381085DDADDB58796829CA90069");
+    /// <summary>What keys in DER and PEM may be on.</summary>
     public static readonly NativeCurve[] All = [P256, P384, P521];
+    private static readonly NativeCurve[] s_known = [.. All, BrainpoolP256, BrainpoolP384, BrainpoolP512];
 
     private readonly int _nid;
     private readonly byte[] _group, _order;
@@ -51,13 +59,13 @@ internal sealed unsafe class NativeCurve
     {
         if (curve.IsNamed)
         {
-            foreach (var known in All)
+            foreach (var known in s_known)
             {
                 if (curve.Oid.Value == known.Curve.Oid.Value)
                     return known;
             }
         }
-        throw new CryptographicException("The curve is not supported: P-256, P-384 and P-521 by name are.");
+        throw new CryptographicException("The curve is not supported: P-256, P-384, P-521 and the brainpool curves r1 of 256, 384 and 512 bits by name are.");
     }
 
     /// <summary>A key of this curve without a point: to be given one.</summary>
@@ -180,6 +188,11 @@ internal sealed unsafe class NativeCurve
             LibCrypto.BN_clear_free(scalar);
         }
     }
+
+    /// <summary>EC_GROUP, shared and only read.</summary>
+    public nint Group => _points.Value;
+    /// <summary>Big endian, of the curve's width.</summary>
+    public ReadOnlySpan<byte> Order => _order;
 
     /// <summary>0 &lt; scalar &lt; order, without a branch on the scalar's bytes.</summary>
     private bool IsInRange(ReadOnlySpan<byte> scalar)

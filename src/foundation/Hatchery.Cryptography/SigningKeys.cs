@@ -23,6 +23,17 @@ public static class SigningKeys
     /// <exception cref="CryptographicException">Another curve, length or form, or a point that is not on the curve.</exception>
     public static ECDsa ImportPublicPoint(ECCurve curve, ReadOnlySpan<byte> point) => Public(NativeCurve.Of(curve), point);
 
+    /// <param name="scalar">Big endian, of the curve's width.</param>
+    /// <exception cref="CryptographicException">Another curve, or not a private key of it.</exception>
+    public static ECDsa ImportScalar(ECCurve curve, ReadOnlySpan<byte> scalar)
+    {
+        var native = NativeCurve.Of(curve);
+        var key = native.FromScalar(scalar, []);
+        byte[] point = native.PointOf(key);
+        key.Dispose();
+        return new NativeEcdsa(native, native.FromScalar(scalar, point), point, isPrivate: true);
+    }
+
     /// <param name="pkcs8">DER, unencrypted.</param>
     /// <exception cref="CryptographicException">No EC key of a supported named curve, or something follows it.</exception>
     public static ECDsa ImportPrivate(ReadOnlySpan<byte> pkcs8) => Private(pkcs8, isPkcs8: true);
@@ -103,6 +114,8 @@ public static class SigningKeys
         try
         {
             var curve = NativeCurve.Of(parameters.Curve);
+            if (!NativeCurve.All.Contains(curve))
+                throw new CryptographicException("Not a key on P-256, P-384 or P-521.");
             byte[] point = UncompressedPoint.Encode(parameters.Q.X, parameters.Q.Y, curve.Width);
             return new NativeEcdsa(curve, curve.FromScalar(parameters.D, point), point, isPrivate: true);
         }
