@@ -17,6 +17,9 @@ internal sealed class DeviceRun
     private readonly Option<FileInfo?> _pcap = new("--pcap") { Description = "Capture the device's traffic to this file (pcapng)." };
     private readonly Option<bool> _json = Out.JsonOption();
 
+    /// <summary>Null: fdo.download only.</summary>
+    public FdoModuleOptions? Modules { get; set; }
+
     public void AddTo(Command command)
     {
         command.Add(_observations);
@@ -47,7 +50,7 @@ internal sealed class DeviceRun
         {
             Witness = witness,
             Clock = clock,
-            Needs = new ModuleNeeds(new DeviceModuleHost(new DownloadModule(device.Files))),
+            Needs = new ModuleNeeds(Modules?.Make(result, device) ?? new DeviceModuleHost(new DownloadModule(device.Files))),
         };
         var watch = Stopwatch.StartNew();
         var outcome = await host.RunAsync(cancel);
