@@ -42,7 +42,7 @@ internal sealed class DeviceRun
             sinks.Add(pcap);
         var witness = new Witness(key, Watch.Steps | Watch.Costs | (pcap is not null ? Watch.Frames : 0), () => new SessionId(Guid.NewGuid()), [.. sinks]);
         var clock = new SystemClock();
-        var carrier = new HttpCarrier(to => to.Player == FdoPlayers.OwnerService ? new ServiceHttpClient() : new FdoHttpClient(), new HttpCarrierOptions { Witness = witness, Clock = clock });
+        var carrier = Server.FdoCarriers.Make(to => to.Player == FdoPlayers.OwnerService ? new ServiceHttpClient() : new FdoHttpClient(), new HttpCarrierOptions { Witness = witness, Clock = clock });
         var before = device.File.Load() ?? DeviceCredential.Blank;
         string instance = before.SerialNumber.Length > 0 ? before.SerialNumber : "device";
         var host = new PartyHost<DeviceCredential>(party,

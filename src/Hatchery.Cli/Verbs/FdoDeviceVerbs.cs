@@ -81,7 +81,7 @@ internal static class FdoDeviceVerbs
                 AcceptCredentialReuse = suites.AcceptReuse(result),
             };
             run.Modules = modules;
-            using var party = new OnboardingDevice(credential, options, new RendezvousAbilities(["https", "http"]), new SystemChance());
+            using var party = new OnboardingDevice(credential, options, new RendezvousAbilities(Server.FdoCarriers.Schemes), new SystemChance());
             return await run.RunAsync(result, device, party, cancel);
         });
         return command;

@@ -63,6 +63,8 @@ public sealed class FdoOwnerRole : IServerRole
         planner = plans;
         if (options.Agent)
         {
+            if (context.CarrierOf(options.Listener, section.Path + ":listener", "http", "https", "tcp", "tls") is "tcp" or "tls")
+                throw new ConfigurationFault(section.Path + ":agent", $"{options.Listener} carries no HTTP, over which the agent's service is used; set it to false, or take an http listener.");
             var tokens = new ServiceTokens(await context.Keys.SecretAsync("fdo.service", cancel));
             planner = new AgentPlanner(tokens, new Uri(options.Addresses[0]), planner);
             context.Serve(options.Listener, section.Path + ":listener", () => new HttpServiceDriver(new ServiceDriver(new DeviceManagementService(context.Store, tokens),
@@ -133,7 +135,7 @@ public sealed class FdoOwnerRole : IServerRole
         var entries = ImmutableArray.CreateBuilder<To2AddressEntry>();
         foreach (string text in options.Addresses)
         {
-            if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || FdoSchemes.Transport(uri.Scheme) is not { } transport || uri.Port is < 1 or > 65535 || uri.AbsolutePath != "/")
+            if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || FdoSchemes.Transport(uri.Scheme) is not { } transport || uri.Port is < 1 or > 65535 || uri.AbsolutePath.Length > 1)
                 throw new ConfigurationFault(path, $"{text} is no address of the form http://host:port");
             bool isAddress = IPAddress.TryParse(uri.Host.Trim('[', ']'), out var address);
             entries.Add(new To2AddressEntry(isAddress ? address : null, isAddress ? null : uri.Host, (ushort)uri.Port, transport));

@@ -79,7 +79,12 @@ public abstract record ChannelSecurity
     /// <param name="Anchors">DER certificates.</param>
     /// <param name="Provisional">Accept any server for now; its chain arrives as a <see cref="Supply.ServerChain"/>.</param>
     /// <param name="PinnedSha256">SHA-256 of a DER certificate that must occur in the server's chain; then names are not checked.</param>
-    public sealed record Certificates(string? IdentityItem, ImmutableArray<byte[]> Anchors, bool Provisional, ImmutableArray<byte[]> PinnedSha256) : ChannelSecurity;
+    public sealed record Certificates(string? IdentityItem, ImmutableArray<byte[]> Anchors, bool Provisional, ImmutableArray<byte[]> PinnedSha256) : ChannelSecurity
+    {
+        /// <summary>SHA-384, else as <see cref="PinnedSha256"/>; one that matches is enough.</summary>
+        public ImmutableArray<byte[]> PinnedSha384 { get; init; } = [];
+        public bool IsPinned => !PinnedSha256.IsDefaultOrEmpty || !PinnedSha384.IsDefaultOrEmpty;
+    }
 }
 
 /// <param name="Value">What the person is to see, read or carry; never recorded.</param>
