@@ -29,6 +29,9 @@ internal static class Program
             }
         },
         ["fdo-rendezvous"] = bytes => Declared(() => RendezvousInterpreter.ForDevice(RendezvousInfo.Parse(bytes), new RendezvousAbilities(["http", "https", "tcp", "tls"]))),
+        ["radius-packet"] = RadiusTargets.Packet,
+        ["eap-packet"] = RadiusTargets.Eap,
+        ["eapol-frame"] = RadiusTargets.Eapol,
     };
 
     public static int Main(string[] args)
@@ -48,7 +51,7 @@ internal static class Program
         return 0;
     }
 
-    private static void Declared(Action parse)
+    internal static void Declared(Action parse)
     {
         try
         {

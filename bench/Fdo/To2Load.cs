@@ -33,6 +33,7 @@ internal static class To2Load
             await server.WaitForExitAsync();
             Console.WriteLine($"{onboarded} TO2 in {seconds:F1} s: {onboarded / seconds:F0} TO2/s with {processes} device processes, {together} devices at a time in each, beside the server; median {median:F1} ms, slowest {slowest:F1} ms");
             Console.WriteLine($"server CPU {cpu:F0} us per TO2, of it {(after.Writer - before.Writer) / onboarded:F0} on the database's writer; floor of its public-key operations {floor:F0} us (generate, agree, 2 signatures, 1 verification at OpenSSL's speed); ratio {cpu / floor:F2}");
+            Console.WriteLine($"{(after.Bytes - before.Bytes) / onboarded / 1024:F0} kB allocated per TO2, {after.Collections - before.Collections} collections");
             return 0;
         }
         finally
@@ -67,11 +68,11 @@ internal static class To2Load
         return (seconds, onboarded, median, slowest);
     }
 
-    private static async Task<(double All, double Writer)> CpuAsync(Process server)
+    private static async Task<(double All, double Writer, double Bytes, int Collections)> CpuAsync(Process server)
     {
         await server.StandardInput.WriteLineAsync("cpu");
         string[] said = (await server.StandardOutput.ReadLineAsync())!.Split(' ');
-        return (double.Parse(said[0], CultureInfo.InvariantCulture), double.Parse(said[1], CultureInfo.InvariantCulture));
+        return (double.Parse(said[0], CultureInfo.InvariantCulture), double.Parse(said[1], CultureInfo.InvariantCulture), double.Parse(said[2], CultureInfo.InvariantCulture), int.Parse(said[3], CultureInfo.InvariantCulture));
     }
 
     private static Process Start(params string[] args)

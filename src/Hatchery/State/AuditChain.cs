@@ -21,37 +21,31 @@ public static class AuditChain
     /// listener, remote and detail, each UTF-8 behind its length (4 bytes, big-endian; FFFFFFFF: null).</summary>
     public static string Next(string previous, AuditEntry entry)
     {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        Span<byte> fixedPart = stackalloc byte[48];
-        Convert.FromHexString(previous, fixedPart, out _, out _);
-        BinaryPrimitives.WriteInt64BigEndian(fixedPart[32..], entry.Number);
-        BinaryPrimitives.WriteInt64BigEndian(fixedPart[40..], entry.At.UtcTicks);
-        hash.AppendData(fixedPart);
-        Append(hash, entry.Kind);
-        Append(hash, entry.Device?.ToString("D"));
-        Append(hash, entry.Subject);
-        Append(hash, entry.Listener);
-        Append(hash, entry.Remote);
-        Append(hash, entry.Detail);
+        // In one piece: the hash is asked once, which is most of what it costs.
+        var device = entry.Device?.ToString("D");
+        int most = 48 + Size(entry.Kind) + Size(device) + Size(entry.Subject) + Size(entry.Listener) + Size(entry.Remote) + Size(entry.Detail);
+        byte[]? rented = most > 2048 ? System.Buffers.ArrayPool<byte>.Shared.Rent(most) : null;
+        Span<byte> bytes = rented ?? stackalloc byte[2048];
+        Convert.FromHexString(previous, bytes, out _, out _);
+        BinaryPrimitives.WriteInt64BigEndian(bytes[32..], entry.Number);
+        BinaryPrimitives.WriteInt64BigEndian(bytes[40..], entry.At.UtcTicks);
+        int length = 48;
+        foreach (string? text in (ReadOnlySpan<string?>)[entry.Kind, device, entry.Subject, entry.Listener, entry.Remote, entry.Detail])
+            length += Write(text, bytes[length..]);
         Span<byte> result = stackalloc byte[32];
-        hash.GetHashAndReset(result);
+        SHA256.HashData(bytes[..length], result);
+        if (rented is not null)
+            System.Buffers.ArrayPool<byte>.Shared.Return(rented);
         return Convert.ToHexStringLower(result);
     }
 
-    private static void Append(IncrementalHash hash, string? text)
+    private static int Size(string? text) => 4 + Encoding.UTF8.GetMaxByteCount(text?.Length ?? 0);
+
+    private static int Write(string? text, Span<byte> into)
     {
-        Span<byte> length = stackalloc byte[4];
-        if (text is null)
-        {
-            BinaryPrimitives.WriteUInt32BigEndian(length, uint.MaxValue);
-            hash.AppendData(length);
-            return;
-        }
-        Span<byte> small = stackalloc byte[512];
-        var bytes = Encoding.UTF8.GetMaxByteCount(text.Length) <= small.Length ? small[..Encoding.UTF8.GetBytes(text, small)] : Encoding.UTF8.GetBytes(text);
-        BinaryPrimitives.WriteInt32BigEndian(length, bytes.Length);
-        hash.AppendData(length);
-        hash.AppendData(bytes);
+        int length = text is null ? 0 : Encoding.UTF8.GetBytes(text, into[4..]);
+        BinaryPrimitives.WriteInt32BigEndian(into, text is null ? -1 : length);
+        return 4 + length;
     }
 
     /// <summary>The number of the first entry that does not continue the chain behind the head; null if all do.</summary>
@@ -102,26 +96,24 @@ internal static class FactJson
     /// <param name="elsewhere">Names that belong to other devices and were not taken from them.</param>
     public static string Write(Fact fact, List<(Identifier Name, Guid Device)>? elsewhere)
     {
-        var buffer = new System.Buffers.ArrayBufferWriter<byte>(256);
-        using (var json = new Utf8JsonWriter(buffer))
+        using var document = DocumentWriter.Take();
+        var json = document.Json;
+        json.WriteStartObject();
+        Members(json, fact);
+        if (elsewhere is { Count: > 0 })
         {
-            json.WriteStartObject();
-            Members(json, fact);
-            if (elsewhere is { Count: > 0 })
+            json.WriteStartArray("belongsToOthers");
+            foreach (var (name, device) in elsewhere)
             {
-                json.WriteStartArray("belongsToOthers");
-                foreach (var (name, device) in elsewhere)
-                {
-                    json.WriteStartObject();
-                    json.WriteString("name", name.ToString());
-                    json.WriteString("device", device);
-                    json.WriteEndObject();
-                }
-                json.WriteEndArray();
+                json.WriteStartObject();
+                json.WriteString("name", name.ToString());
+                json.WriteString("device", device);
+                json.WriteEndObject();
             }
-            json.WriteEndObject();
+            json.WriteEndArray();
         }
-        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+        json.WriteEndObject();
+        return Encoding.UTF8.GetString(document.Written);
     }
 
     private static void Members(Utf8JsonWriter json, Fact fact)

@@ -17,15 +17,17 @@ public sealed class MemorySessions(TimeProvider time, int limit = 65536, TimeSpa
 
     private readonly Lock _lock = new();
     private readonly Dictionary<(string Kind, string Key), Entry> _all = [];
-    private readonly SortedSet<(DateTimeOffset Expires, long Number)> _byExpiry = [];
-    private readonly Dictionary<long, (string Kind, string Key)> _byNumber = [];
-    private long _number;
+    /// <summary>When to look at an entry next, which is never after it expires: putting a session back moves nothing here. Removed entries stay until their time,
+    /// or until they are the most.</summary>
+    private PriorityQueue<Entry, DateTimeOffset> _look = new();
 
-    private sealed class Entry(long number)
+    private sealed class Entry(string kind, string key)
     {
-        public long Number => number;
+        public string Kind => kind;
+        public string Key => key;
         public object? Value;
-        public DateTimeOffset Expires;
+        public DateTimeOffset Expires, Look;
+        public bool Removed;
         public bool Taken;
         public LinkedList<TaskCompletionSource<object?>>? Waiters;
     }
@@ -119,7 +121,7 @@ public sealed class MemorySessions(TimeProvider time, int limit = 65536, TimeSpa
         {
             RemoveExpired(ref inVain);
             if (_all.TryGetValue((kind, key), out var entry))
-                Remove(kind, key, entry, ref inVain);
+                Remove(entry, ref inVain);
         }
         EndInVain(inVain);
         return default;
@@ -127,36 +129,44 @@ public sealed class MemorySessions(TimeProvider time, int limit = 65536, TimeSpa
 
     private Entry Enter(string kind, string key, DateTimeOffset expires)
     {
-        if (_all.TryGetValue((kind, key), out var entry))
-            _byExpiry.Remove((entry.Expires, entry.Number));
-        else
+        if (!_all.TryGetValue((kind, key), out var entry))
         {
             if (_all.Count >= limit)
                 throw new TooManySessionsException(limit);
-            entry = new Entry(++_number);
+            entry = new Entry(kind, key) { Look = DateTimeOffset.MaxValue };
             _all.Add((kind, key), entry);
-            _byNumber.Add(entry.Number, (kind, key));
         }
         entry.Expires = expires;
-        _byExpiry.Add((expires, entry.Number));
+        if (expires < entry.Look)
+        {
+            entry.Look = expires;
+            _look.Enqueue(entry, expires);
+        }
         return entry;
     }
 
     private void RemoveExpired(ref List<TaskCompletionSource<object?>>? inVain)
     {
         var now = time.GetUtcNow();
-        while (_byExpiry.Count > 0 && _byExpiry.Min is var oldest && oldest.Expires <= now)
+        while (_look.TryPeek(out var entry, out var at) && at <= now)
         {
-            var (kind, key) = _byNumber[oldest.Number];
-            Remove(kind, key, _all[(kind, key)], ref inVain);
+            _look.Dequeue();
+            // Looked at earlier than thought when the entry was queued, or removed meanwhile.
+            if (entry.Removed || entry.Look != at)
+                continue;
+            if (entry.Expires <= now)
+                Remove(entry, ref inVain);
+            else
+                _look.Enqueue(entry, entry.Look = entry.Expires);
         }
+        if (_look.Count > 2 * _all.Count + 1024)
+            _look = new(_all.Values.Select(e => (e, e.Look)));
     }
 
-    private void Remove(string kind, string key, Entry entry, ref List<TaskCompletionSource<object?>>? inVain)
+    private void Remove(Entry entry, ref List<TaskCompletionSource<object?>>? inVain)
     {
-        _all.Remove((kind, key));
-        _byNumber.Remove(entry.Number);
-        _byExpiry.Remove((entry.Expires, entry.Number));
+        _all.Remove((entry.Kind, entry.Key));
+        entry.Removed = true;
         if (entry.Waiters is { Count: > 0 } waiters)
             (inVain ??= []).AddRange(waiters);
     }

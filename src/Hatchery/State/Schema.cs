@@ -71,10 +71,9 @@ public sealed class Schema<TState>(string name, int version, TState blank) where
     /// <param name="sealer">Null only for states without secrets.</param>
     public byte[] Write(TState state, ISealer? sealer, RecordKey key)
     {
-        var buffer = new System.Buffers.ArrayBufferWriter<byte>(512);
-        using (var json = new Utf8JsonWriter(buffer))
-            Write(json, state, sealer, $"{name}/{key.Value}/");
-        return buffer.WrittenSpan.ToArray();
+        using var document = DocumentWriter.Take();
+        Write(document.Json, state, sealer, $"{name}/{key.Value}/");
+        return document.Written.ToArray();
     }
 
     internal void Write(Utf8JsonWriter json, TState state, ISealer? sealer, string context)
@@ -253,5 +252,47 @@ public sealed class Schema<TState>(string name, int version, TState blank) where
         }
 
         public TState Copy(TState from, TState into) => With(into, Get(from));
+    }
+}
+
+/// <summary>A thread's buffer for documents: growing one anew for each document costs more than writing it. A document within a document gets a buffer of its own.</summary>
+internal sealed class DocumentWriter : IDisposable
+{
+    /// <summary>Bytes; a larger buffer is given up.</summary>
+    private const int MostKept = 64 * 1024;
+
+    [ThreadStatic]
+    private static DocumentWriter? s_kept;
+
+    private readonly System.Buffers.ArrayBufferWriter<byte> _buffer = new(4096);
+
+    private DocumentWriter() => Json = new Utf8JsonWriter(_buffer);
+
+    public Utf8JsonWriter Json { get; }
+
+    /// <summary>What was written so far; valid until disposal.</summary>
+    public ReadOnlySpan<byte> Written
+    {
+        get
+        {
+            Json.Flush();
+            return _buffer.WrittenSpan;
+        }
+    }
+
+    public static DocumentWriter Take()
+    {
+        var taken = s_kept ?? new DocumentWriter();
+        s_kept = null;
+        return taken;
+    }
+
+    public void Dispose()
+    {
+        if (_buffer.Capacity > MostKept)
+            return;
+        _buffer.ResetWrittenCount();
+        Json.Reset();
+        s_kept = this;
     }
 }
