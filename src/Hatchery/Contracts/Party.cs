@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Security.Cryptography;
 
 namespace Hatchery;
 
@@ -84,6 +85,11 @@ public abstract record ChannelSecurity
         /// <summary>SHA-384, else as <see cref="PinnedSha256"/>; one that matches is enough.</summary>
         public ImmutableArray<byte[]> PinnedSha384 { get; init; } = [];
         public bool IsPinned => !PinnedSha256.IsDefaultOrEmpty || !PinnedSha384.IsDefaultOrEmpty;
+
+        /// <summary>Whether a pin is of this DER certificate.</summary>
+        public bool Pins(byte[] certificate) =>
+            (!PinnedSha256.IsDefaultOrEmpty && PinnedSha256.Any(pin => CryptographicOperations.FixedTimeEquals(SHA256.HashData(certificate), pin)))
+            || (!PinnedSha384.IsDefaultOrEmpty && PinnedSha384.Any(pin => CryptographicOperations.FixedTimeEquals(SHA384.HashData(certificate), pin)));
     }
 }
 

@@ -56,11 +56,9 @@ internal sealed class ServerTrust(ChannelSecurity security, string host, bool pl
 
     private string? Pinned(X509Certificate2 leaf, ChannelSecurity.Certificates wanted)
     {
-        bool IsPinned(byte[] der) => (!wanted.PinnedSha256.IsDefaultOrEmpty && wanted.PinnedSha256.Any(pin => CryptographicOperations.FixedTimeEquals(SHA256.HashData(der), pin)))
-            || (!wanted.PinnedSha384.IsDefaultOrEmpty && wanted.PinnedSha384.Any(pin => CryptographicOperations.FixedTimeEquals(SHA384.HashData(der), pin)));
-        if (IsPinned(leaf.RawData))
+        if (wanted.Pins(leaf.RawData))
             return null;
-        if (Chain.FirstOrDefault(IsPinned) is not { } anchor)
+        if (Chain.FirstOrDefault(wanted.Pins) is not { } anchor)
             return "The pinned certificate is not in the server's chain.";
         return Build(leaf, [anchor], anchor);
     }
