@@ -6,6 +6,9 @@ return args switch
     ["fdo-to2", .. var rest] => await To2Load.RunAsync(rest),
     ["fdo-to2-server", .. var rest] => await To2Server.RunAsync(rest),
     ["fdo-to2-devices", .. var rest] => await To2Devices.RunAsync(rest),
+    ["fdo-suites", .. var rest] => await To2Suites.RunAsync(rest),
+    ["fdo-memory", .. var rest] => await To2Suites.MemoryAsync(rest),
+    ["fdo-download", .. var rest] => await DownloadSpeed.RunAsync(rest),
     ["radius", .. var rest] => await Hatchery.Bench.Radius.RadiusLoad.RunAsync(rest),
     _ => BenchmarkDotNet.Running.BenchmarkSwitcher.FromAssembly(System.Reflection.Assembly.GetExecutingAssembly()).Run(args).Any() ? 0 : 1,
 };

@@ -144,7 +144,7 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
                 SetUp(setup.Open<SetupDevice>(_keys!), moves);
                 break;
             case SealedMessage { Type: 67 } ready when _waits == Waits.OwnerServiceInfoReady:
-                _queue.Limit(ready.Open<OwnerServiceInfoReady>(_keys!).MaxDeviceServiceInfoSz);
+                _queue.Limit(ready.Open<OwnerServiceInfoReady>(_keys!).MaxDeviceServiceInfoSz, _proof!.Proof.Content.MaxOwnerMessageSize);
                 _queue.AddDevmod(_options);
                 Say(moves);
                 break;
