@@ -11,13 +11,14 @@ using Hatchery.Fdo.Transport;
 
 namespace Hatchery.Bench.Fdo;
 
-/// <summary>An Owner Onboarding Service and devices in one thread, without sockets: what the protocol alone costs. Devices share an attestation key and its
-/// certificate; each has its own GUID, secret and voucher.</summary>
+/// <summary>An Owner Onboarding Service and devices in one thread, without sockets: what the protocol alone costs. Devices on curves have keys and
+/// certificates of their own, because a registry takes one key for one device; RSA keys, which are dear to make, are shared.</summary>
 internal sealed class DirectOwner : IAdmission, IDisposable
 {
     private readonly SystemChance _chance = new();
     private readonly FdoPrivateKey _manufacturer, _owner;
     private readonly FdoPublicKey _manufacturerPublic;
+    private readonly ECDsa _ca = ECDsa.Create(ECCurve.NamedCurves.nistP256);
     private readonly SecretBytes _attestation;
     private readonly ImmutableArray<ReadOnlyMemory<byte>> _chain;
     private readonly PublicKeyType _deviceType;
@@ -49,19 +50,24 @@ internal sealed class DirectOwner : IAdmission, IDisposable
 
     public ValueTask<Decision> DecideAsync(AdmissionRequest request, CancellationToken cancel) => new(new Decision.Admit("default"));
 
-    private static byte[] Certify(FdoPrivateKey key)
+    private byte[] Certify(FdoPrivateKey key)
     {
-        using var ca = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest(new X500DistinguishedName("CN=bench"), PublicKey.CreateFromSubjectPublicKeyInfo(key.SubjectPublicKeyInfo.Span, out _), HashAlgorithmName.SHA256);
-        return request.Create(new X500DistinguishedName("CN=CA"), X509SignatureGenerator.CreateForECDsa(ca), DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1000), [1]).RawData;
+        return request.Create(new X500DistinguishedName("CN=CA"), X509SignatureGenerator.CreateForECDsa(_ca), DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1000), [1]).RawData;
     }
 
     /// <summary>A device, and its voucher at the owner.</summary>
     public async Task<DeviceCredential> MakeAsync()
     {
         var secret = new SecretBytes(_chance.Bytes(48, "bench"));
-        var header = VoucherExtension.NewHeader(Guid.NewGuid(), _rendezvous, "bench", _manufacturerPublic, _chain);
-        var voucher = new OwnershipVoucher(header, VoucherHmac.Compute(VoucherHmac.MacFor(_deviceType, _manufacturerPublic.Type), secret, header), _chain);
+        var (attestation, chain) = (_attestation, _chain);
+        if (_manufacturerPublic.IsElliptic)
+        {
+            using var own = FdoPrivateKey.Generate(_manufacturerPublic.Type, _chance, "bench");
+            (attestation, chain) = (new SecretBytes(own.ExportPkcs8()), [Certify(own)]);
+        }
+        var header = VoucherExtension.NewHeader(Guid.NewGuid(), _rendezvous, "bench", _manufacturerPublic, chain);
+        var voucher = new OwnershipVoucher(header, VoucherHmac.Compute(VoucherHmac.MacFor(_deviceType, _manufacturerPublic.Type), secret, header), chain);
         await _vouchers.ImportAsync(VoucherExtension.Extend(voucher, _manufacturer, FdoPublicKey.From(_owner), _chance), Caller.Local("bench", Now()), default);
         return DeviceCredential.Blank with
         {
@@ -71,7 +77,7 @@ internal sealed class DirectOwner : IAdmission, IDisposable
             Guid = header.Guid,
             RendezvousInfo = _rendezvous.Raw,
             PublicKeyHash = FdoHash.Of(VoucherHmac.HashFor(_deviceType, _manufacturerPublic.Type), _manufacturerPublic.Raw.Span).Raw,
-            AttestationKey = _attestation,
+            AttestationKey = attestation,
             SerialNumber = "bench",
             OwnerKeyType = (int)_manufacturerPublic.Type,
         };
@@ -129,6 +135,7 @@ internal sealed class DirectOwner : IAdmission, IDisposable
 
     public void Dispose()
     {
+        _ca.Dispose();
         _manufacturer.Dispose();
         _owner.Dispose();
     }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Hatchery.Fdo;
 
 namespace Hatchery.Cli.Verbs;
 
@@ -75,7 +76,13 @@ internal static class FdoServerVerbs
             bool all = true;
             foreach (var one in result.GetRequiredValue(file))
             {
-                string answer = await admin.CallAsync(result, HttpMethod.Post, "/fdo/vouchers/import", await File.ReadAllBytesAsync(one.FullName, cancel), cancel);
+                byte[] content = await File.ReadAllBytesAsync(one.FullName, cancel);
+                if (IsOne(content))
+                {
+                    Console.WriteLine(AdminClient.Pretty(await admin.CallAsync(result, HttpMethod.Post, "/fdo/vouchers", content, cancel)));
+                    continue;
+                }
+                string answer = await admin.CallAsync(result, HttpMethod.Post, "/fdo/vouchers/import", content, cancel);
                 using var read = System.Text.Json.JsonDocument.Parse(answer);
                 all &= read.RootElement.EnumerateArray().All(v => v.GetProperty("refused").ValueKind == System.Text.Json.JsonValueKind.Null);
                 Console.WriteLine(AdminClient.Pretty(answer));
@@ -83,6 +90,19 @@ internal static class FdoServerVerbs
             return all ? 0 : 1;
         });
         return command;
+    }
+
+    /// <summary>Of a voucher by itself the server says more, and refuses it as a whole; what cannot be read is the server's to refuse.</summary>
+    private static bool IsOne(byte[] content)
+    {
+        try
+        {
+            return VoucherFile.ReadAll(content).Length == 1;
+        }
+        catch (FdoException)
+        {
+            return true;
+        }
     }
 
     /// <summary>A pallet: all vouchers to one buyer.</summary>

@@ -99,8 +99,9 @@ public sealed class FdoManufacturerRole : IServerRole
                 FdoAdmin.SawHuman(context, FdoSteps.ExtendVoucher, voucher.Guid);
             return Results.Text(VoucherFile.ToPem(extended), "application/x-pem-file");
         }).Scope("fdo:write").WithSummary("Extends many vouchers to the public key in the body: of the serial numbers given, or of all devices that are not sold; answers them, PEM.");
-        routes.MapGet("/fdo/manufactured/vouchers", async (string soldTo, Guid? after, int? limit, HttpContext http) =>
-            Results.Text(VoucherFile.ToPem(await vouchers.SoldToAsync(soldTo, after, Math.Clamp(limit ?? 1000, 1, 10_000), FdoAdmin.Operator(context, http), http.RequestAborted)), "application/x-pem-file"))
+        routes.MapGet("/fdo/manufactured/vouchers", async (string? soldTo, Guid? after, int? limit, HttpContext http) =>
+            soldTo is null ? Results.Problem("soldTo is missing: the fingerprint of a key.", statusCode: StatusCodes.Status400BadRequest)
+                : Results.Text(VoucherFile.ToPem(await vouchers.SoldToAsync(soldTo, after, Math.Clamp(limit ?? 1000, 1, 10_000), FdoAdmin.Operator(context, http), http.RequestAborted)), "application/x-pem-file"))
             .Scope("fdo:read").WithSummary("Vouchers that were extended to the key of this fingerprint, PEM.");
     }
 

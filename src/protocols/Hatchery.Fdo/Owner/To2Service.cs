@@ -40,7 +40,8 @@ public sealed class To2Service(IRecordStore store, IAdmission admission, Chance 
         var helloHash = FdoHash.Of(VoucherHmac.HashFor(deviceType, ownerPublic.Type), hello.Raw.Span);
         var content = new ProveOVHdrContent(voucher.Header, voucher.Entries.Length, voucher.HeaderHmac, hello.NonceTO2ProveOV, hello.ASigInfo,
             exchange.Parameter, helloHash, MaxMessage);
-        var answer = ProveOVHdr.Sign(content, nonce, ownerPublic, ownerKey, Chance);
+        var stands = options.Delegate?.Invoke(record.OwnerKey);
+        var answer = ProveOVHdr.Sign(content, nonce, ownerPublic, stands?.Key ?? ownerKey, Chance, stands?.Chain);
         var session = new To2Session(voucher, record.OwnerKey, record.Serial, nonce, cipher, suite) { Exchange = exchange };
         if (hello.MaxDeviceMessageSize != 0)
             session.More.MaxMessage = hello.MaxDeviceMessageSize;
