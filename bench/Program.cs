@@ -12,6 +12,9 @@ return args switch
     ["est-enroll", .. var rest] => await Hatchery.Bench.Est.EnrollmentLoad.RunAsync(rest),
     ["dtls-figures", .. var rest] => Hatchery.Bench.Dtls.DtlsFigures.Run(rest),
     ["eapnoob", .. var rest] => await Hatchery.Bench.EapNoob.NoobLoad.RunAsync(rest),
+    ["fdo-suites", .. var rest] => await To2Suites.RunAsync(rest),
+    ["fdo-memory", .. var rest] => await To2Suites.MemoryAsync(rest),
+    ["fdo-download", .. var rest] => await DownloadSpeed.RunAsync(rest),
     ["radius", .. var rest] => await Hatchery.Bench.Radius.RadiusLoad.RunAsync(rest),
     _ => BenchmarkDotNet.Running.BenchmarkSwitcher.FromAssembly(System.Reflection.Assembly.GetExecutingAssembly()).Run(args).Any() ? 0 : 1,
 };

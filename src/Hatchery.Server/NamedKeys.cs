@@ -40,6 +40,32 @@ public sealed class NamedKeys(IRecordStore store, Chance chance, Func<Moment> no
         }
     }
 
+    /// <summary>An RSA key pair with exponent 65537.</summary>
+    /// <inheritdoc cref="GetAsync"/>
+    public async ValueTask<(RSA Key, ReadOnlyMemory<byte> Certificate)> GetRsaAsync(string name, int bits, Func<RSA, ReadOnlyMemory<byte>>? certificate, CancellationToken cancel)
+    {
+        for (int attempt = 0; ; attempt++)
+        {
+            var unit = store.Begin(Caller.Local("keys", now()));
+            if (await unit.GetAsync(KeyRecord.Schema, new(name), cancel) is { Value: { Pkcs8: { } pkcs8 } known })
+                return (RsaKeys.ImportPrivate(pkcs8.Reveal()), known.Certificate);
+            var made = RsaKeys.Generate(bits);
+            var document = certificate?.Invoke(made) ?? default;
+            byte[] exported = made.ExportPkcs8PrivateKey();
+            unit.Insert(KeyRecord.Schema, new(name), new KeyRecord(name, new SecretBytes(exported), document));
+            CryptographicOperations.ZeroMemory(exported);
+            try
+            {
+                await unit.CommitAsync(cancel);
+                return (made, document);
+            }
+            catch (ConflictException) when (attempt == 0)
+            {
+                // Another process made it meanwhile: take that one.
+            }
+        }
+    }
+
     public async ValueTask<SecretBytes> SecretAsync(string name, CancellationToken cancel)
     {
         for (int attempt = 0; ; attempt++)

@@ -46,6 +46,9 @@ public sealed class TlsTests
         int port = host.EndPoint.Port;
         Assert.Equal("a", await new Client(port, PinnedTo(leaf.RawData)).SayAsync("a"));
         Assert.Equal("b", await new Client(port, PinnedTo(_ours.Middle.RawData)).SayAsync("b"));
+        Assert.Equal("c", await new Client(port, new ChannelSecurity.Certificates(null, [], false, []) { PinnedSha384 = [SHA384.HashData(leaf.RawData)] }).SayAsync("c"));
+        Assert.Contains("not in the server's chain", (await new Client(port, new ChannelSecurity.Certificates(null, [], false, []) { PinnedSha384 = [SHA384.HashData(_rogue.Middle.RawData)] })
+            .NextAsync<CarrierFault>()).Reason, StringComparison.Ordinal);
         Assert.Contains("not in the server's chain", (await new Client(port, PinnedTo(_rogue.Middle.RawData)).NextAsync<CarrierFault>()).Reason, StringComparison.Ordinal);
     }
 

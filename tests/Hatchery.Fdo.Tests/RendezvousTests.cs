@@ -121,6 +121,10 @@ public sealed class RendezvousTests
         var pin = FdoHash.Of(HashType.Sha256, [1, 2, 3]);
         var target = new RendezvousTarget("https", "rv.example", 443, pin).To(FdoPlayers.Rendezvous);
         Assert.Equal(pin.Value.ToArray(), Assert.Single(Assert.IsType<ChannelSecurity.Certificates>(target.Security).PinnedSha256));
+        var large = FdoHash.Of(HashType.Sha384, [1, 2, 3]);
+        var both = Assert.IsType<ChannelSecurity.Certificates>(new RendezvousTarget("tls", "rv.example", 443, large, pin).To(FdoPlayers.Rendezvous).Security);
+        Assert.Equal(pin.Value.ToArray(), Assert.Single(both.PinnedSha256));
+        Assert.Equal(large.Value.ToArray(), Assert.Single(both.PinnedSha384));
         Assert.IsType<ChannelSecurity.None>(new RendezvousTarget("https", "rv.example", 443).To(FdoPlayers.Rendezvous).Security);
     }
 }

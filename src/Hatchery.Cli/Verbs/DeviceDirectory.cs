@@ -51,7 +51,7 @@ internal sealed class DeviceDirectory : IDisposable
 internal static class Destinations
 {
     public static Destination From(string text, Player player) => Uri.TryCreate(text, UriKind.Absolute, out var address)
-        && address is { Scheme: "http" or "https" } && address.AbsolutePath == "/"
+        && address is { Scheme: "http" or "https" or "tcp" or "tls", Port: > 0 } && address.AbsolutePath is "/" or ""
         ? new Destination(address.Scheme, address.Host, address.Port, new ChannelSecurity.None(), player)
-        : throw new CommandException($"{text} is no address of the form http://HOST:PORT.");
+        : throw new CommandException($"{text} is no address of the form http://HOST:PORT; https, tcp and tls are possible too.");
 }

@@ -17,6 +17,9 @@ internal sealed class DeviceRun
     private readonly Option<FileInfo?> _pcap = new("--pcap") { Description = "Capture the device's traffic to this file (pcapng)." };
     private readonly Option<bool> _json = Out.JsonOption();
 
+    /// <summary>Null: fdo.download only.</summary>
+    public FdoModuleOptions? Modules { get; set; }
+
     public void AddTo(Command command)
     {
         command.Add(_observations);
@@ -39,7 +42,7 @@ internal sealed class DeviceRun
             sinks.Add(pcap);
         var witness = new Witness(key, Watch.Steps | Watch.Costs | (pcap is not null ? Watch.Frames : 0), () => new SessionId(Guid.NewGuid()), [.. sinks]);
         var clock = new SystemClock();
-        var carrier = new HttpCarrier(to => to.Player == FdoPlayers.OwnerService ? new ServiceHttpClient() : new FdoHttpClient(), new HttpCarrierOptions { Witness = witness, Clock = clock });
+        var carrier = Server.FdoCarriers.Make(to => to.Player == FdoPlayers.OwnerService ? new ServiceHttpClient() : new FdoHttpClient(), new HttpCarrierOptions { Witness = witness, Clock = clock });
         var before = device.File.Load() ?? DeviceCredential.Blank;
         string instance = before.SerialNumber.Length > 0 ? before.SerialNumber : "device";
         var host = new PartyHost<DeviceCredential>(party,
@@ -47,7 +50,7 @@ internal sealed class DeviceRun
         {
             Witness = witness,
             Clock = clock,
-            Needs = new ModuleNeeds(new DeviceModuleHost(new DownloadModule(device.Files))),
+            Needs = new ModuleNeeds(Modules?.Make(result, device) ?? new DeviceModuleHost(new DownloadModule(device.Files))),
         };
         var watch = Stopwatch.StartNew();
         var outcome = await host.RunAsync(cancel);

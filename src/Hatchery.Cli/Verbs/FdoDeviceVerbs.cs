@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using Hatchery.Cli.Output;
 using Hatchery.Cryptography;
 using Hatchery.Fdo;
@@ -28,12 +27,14 @@ internal static class FdoDeviceVerbs
         var manufacturer = new Option<string>("--manufacturer") { Description = "The manufacturing server, http://HOST:PORT", Required = true };
         var serial = new Option<string>("--serial") { Description = "Serial number.", DefaultValueFactory = _ => "SN-" + Convert.ToHexString(RandomNumberGenerator.GetBytes(4)) };
         var model = new Option<string>("--model") { Description = "Model, which becomes the voucher's DeviceInfo.", DefaultValueFactory = _ => "hatchery" };
-        var curve = new Option<string>("--curve") { Description = "p256 or p384, of the attestation key and wished of the manufacturer's.", DefaultValueFactory = _ => "p256" };
-        curve.AcceptOnlyFromAmong("p256", "p384");
+        var curve = new Option<string>("--curve") { Description = "The attestation key: p256, p384, rsa2048 or rsa3072.", DefaultValueFactory = _ => "p256" };
+        curve.AcceptOnlyFromAmong("p256", "p384", "rsa2048", "rsa3072");
+        var wished = new Option<string?>("--manufacturer-key") { Description = "Type wished of the manufacturer's key: p256, p384, rsa2048restr, rsapkcs or rsapss; by default that of the attestation key." };
+        wished.AcceptOnlyFromAmong("p256", "p384", "rsa2048restr", "rsapkcs", "rsapss");
         var encoding = new Option<string>("--encoding") { Description = "How the manufacturer's key shall be encoded: x509, x5chain or cose.", DefaultValueFactory = _ => "x509" };
         encoding.AcceptOnlyFromAmong("x509", "x5chain", "cose");
         var run = new DeviceRun();
-        var command = new Command("init", "DI: becomes a device of a manufacturer, with a new key pair.") { s_state, manufacturer, serial, model, curve, encoding };
+        var command = new Command("init", "DI: becomes a device of a manufacturer, with a new key pair.") { s_state, manufacturer, serial, model, curve, wished, encoding };
         run.AddTo(command);
         command.SetAction(async (result, cancel) =>
         {
@@ -41,11 +42,9 @@ internal static class FdoDeviceVerbs
             using var device = DeviceDirectory.Open(result.GetRequiredValue(s_state));
             if (device.File.Load() is { IsInitialized: true } old)
                 throw new CommandException($"{device.Path} holds device {old.Guid} already. Take another folder, or remove this one.");
-            using var key = ECDsa.Create(result.GetValue(curve) == "p384" ? ECCurve.NamedCurves.nistP384 : ECCurve.NamedCurves.nistP256);
             string sn = result.GetRequiredValue(serial);
-            var csr = new CertificateRequest($"CN={sn}", key, key.KeySize > 256 ? HashAlgorithmName.SHA384 : HashAlgorithmName.SHA256).CreateSigningRequest();
-            var spki = key.ExportSubjectPublicKeyInfo();
-            var party = new DeviceInitializer(to, new SecretBytes(key.ExportPkcs8PrivateKey()), spki, csr, FdoPublicKey.TypeOf(spki)!.Value,
+            var (key, spki, csr) = FdoKeys.NewDeviceKey(result.GetRequiredValue(curve), sn);
+            var party = new DeviceInitializer(to, key, spki, csr, result.GetValue(wished) is { } type ? FdoKeys.TypeOf(type) : FdoPublicKey.TypeOf(spki)!.Value,
                 result.GetValue(encoding) switch { "x5chain" => PublicKeyEncoding.X5Chain, "cose" => PublicKeyEncoding.CoseKey, _ => PublicKeyEncoding.X509 },
                 sn, result.GetRequiredValue(model), new SystemChance());
             return await run.RunAsync(result, device, party, cancel);
@@ -56,12 +55,14 @@ internal static class FdoDeviceVerbs
     private static Command Onboard()
     {
         var rounds = new Option<int?>("--rounds") { Description = "How often to go through all directives before giving up; by default for ever." };
-        var cipher = new Option<string>("--cipher") { Description = "A128GCM or A256GCM.", DefaultValueFactory = _ => "A256GCM" };
-        cipher.AcceptOnlyFromAmong("A128GCM", "A256GCM");
+        var suites = new FdoSuiteOptions();
+        var modules = new FdoModuleOptions();
         var size = new Option<ushort>("--max-service-info") { Description = "Bytes of ServiceInfo that the device takes in one message.", DefaultValueFactory = _ => 1300 };
         var manufacturer = new Option<bool>("--manufacturer-may-own") { Description = "Take a voucher without entries." };
         var run = new DeviceRun();
-        var command = new Command("onboard", "TO1 and TO2: finds the owner and is onboarded by it. Files that the owner sends land in STATE/files.") { s_state, rounds, cipher, size, manufacturer };
+        var command = new Command("onboard", "TO1 and TO2: finds the owner and is onboarded by it. Files that the owner sends land in STATE/files.") { s_state, rounds, size, manufacturer };
+        suites.AddTo(command);
+        modules.AddTo(command);
         run.AddTo(command);
         command.SetAction(async (result, cancel) =>
         {
@@ -70,13 +71,17 @@ internal static class FdoDeviceVerbs
             var options = new DeviceOptions
             {
                 Facts = new DeviceFacts("Linux", RuntimeInformation.OSArchitecture.ToString().ToLowerInvariant(), Environment.OSVersion.VersionString, credential.DeviceInfo, credential.SerialNumber),
-                Modules = ["fdo.download"],
+                Modules = modules.Names(result),
                 Rounds = result.GetValue(rounds),
                 MaxServiceInfo = result.GetValue(size),
                 ManufacturerMayOwn = result.GetValue(manufacturer),
-                Cipher = result.GetValue(cipher) == "A128GCM" ? CipherSuite.A128Gcm : CipherSuite.A256Gcm,
+                Cipher = suites.Cipher(result),
+                KeyExchange = suites.KeyExchange(result),
+                EncryptThenMac = suites.Profile(result),
+                AcceptCredentialReuse = suites.AcceptReuse(result),
             };
-            using var party = new OnboardingDevice(credential, options, new RendezvousAbilities(["https", "http"]), new SystemChance());
+            run.Modules = modules;
+            using var party = new OnboardingDevice(credential, options, new RendezvousAbilities(Server.FdoCarriers.Schemes), new SystemChance());
             return await run.RunAsync(result, device, party, cancel);
         });
         return command;

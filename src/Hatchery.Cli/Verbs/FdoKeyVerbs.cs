@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Security.Cryptography;
-using Hatchery.Cryptography;
 using Hatchery.Fdo;
 using Hatchery.Server;
 
@@ -11,15 +10,15 @@ internal static class FdoKeyVerbs
 {
     public static Command Make()
     {
-        var curve = new Option<string>("--curve") { Description = "p256 or p384; all keys of one voucher have the same.", DefaultValueFactory = _ => "p256" };
-        curve.AcceptOnlyFromAmong("p256", "p384");
+        var curve = new Option<string>("--curve") { Description = "p256, p384, rsa2048 or rsa3072; all keys of one voucher are of the same kind.", DefaultValueFactory = _ => "p256" };
+        curve.AcceptOnlyFromAmong("p256", "p384", "rsa2048", "rsa3072");
         var file = new Argument<FileInfo>("FILE") { Description = "Where the private key goes (PEM, PKCS#8, mode 0600)." };
         var create = new Command("new", "Makes a key pair, and prints the public key that a seller needs.") { file, curve };
         create.SetAction(result =>
         {
-            using var key = ECDsa.Create(result.GetValue(curve) == "p384" ? ECCurve.NamedCurves.nistP384 : ECCurve.NamedCurves.nistP256);
+            using var key = FdoKeys.New(result.GetRequiredValue(curve));
             KeyFiles.WritePrivate(result.GetRequiredValue(file).FullName, key);
-            Console.Write(key.ExportSubjectPublicKeyInfoPem() + "\n");
+            Console.Write(PemEncoding.WriteString("PUBLIC KEY", key.SubjectPublicKeyInfo.Span) + "\n");
             return 0;
         });
         var show = new Command("show", "Prints the public key of a key file, and its fingerprint (SHA-256 of the SubjectPublicKeyInfo).") { file };
@@ -37,19 +36,23 @@ internal static class FdoKeyVerbs
 /// <summary>Keys in PEM files.</summary>
 internal static class KeyFiles
 {
-    public static ECDsa ReadPrivate(string path)
+    public static FdoPrivateKey ReadPrivate(string path, PublicKeyType? rsaType = null)
     {
         string pem = File.ReadAllText(path);
-        foreach (string label in new[] { "PRIVATE KEY", "EC PRIVATE KEY" })
+        try
         {
-            if (Block(pem, label) is not { } der)
-                continue;
-            using var read = ECDsa.Create();
-            if (label == "PRIVATE KEY")
-                read.ImportPkcs8PrivateKey(der, out _);
-            else
-                read.ImportECPrivateKey(der, out _);
-            return SigningKeys.ImportPrivate(read.ExportPkcs8PrivateKey());
+            if (Block(pem, "PRIVATE KEY") is { } pkcs8)
+                return FdoPrivateKey.Import(pkcs8, rsaType);
+            if (Block(pem, "EC PRIVATE KEY") is { } ec)
+            {
+                using var read = ECDsa.Create();
+                read.ImportECPrivateKey(ec, out _);
+                return FdoPrivateKey.Import(read.ExportPkcs8PrivateKey());
+            }
+        }
+        catch (CryptographicException e)
+        {
+            throw new CommandException($"{path}: {e.Message}");
         }
         throw new CommandException($"{path} holds no private key in PEM form.");
     }
@@ -67,17 +70,19 @@ internal static class KeyFiles
         }
         catch (ArgumentException)
         {
-            throw new CommandException($"{path}: the key is not on P-256 or P-384.");
+            throw new CommandException($"{path}: the key is neither on P-256 or P-384 nor RSA of 2048 or 3072 bits.");
         }
         using var key = ReadPrivate(path);
         return FdoPublicKey.From(key);
     }
 
-    public static void WritePrivate(string path, ECDsa key)
+    public static void WritePrivate(string path, FdoPrivateKey key)
     {
+        byte[] pkcs8 = key.ExportPkcs8();
         using var file = PrivateFile.Create(path);
         using var text = new StreamWriter(file);
-        text.Write(key.ExportPkcs8PrivateKeyPem() + "\n");
+        text.Write(PemEncoding.WriteString("PRIVATE KEY", pkcs8) + "\n");
+        CryptographicOperations.ZeroMemory(pkcs8);
     }
 
     private static byte[]? Block(string pem, string label) => Blocks(pem, label).FirstOrDefault();

@@ -106,8 +106,10 @@ internal static class FdoVoucherVerbs
         var command = new Command("extend", "Signs a voucher over to the next owner. Nothing remembers that you did: a server's ledger does.") { file, key, to, output };
         command.SetAction(result =>
         {
-            using var owner = KeyFiles.ReadPrivate(result.GetRequiredValue(key).FullName);
-            var extended = VoucherExtension.Extend(Read(result.GetRequiredValue(file)), owner, KeyFiles.ReadPublic(result.GetRequiredValue(to).FullName), new SystemChance());
+            var voucher = Read(result.GetRequiredValue(file));
+            var type = voucher.Owner.Type;
+            using var owner = KeyFiles.ReadPrivate(result.GetRequiredValue(key).FullName, voucher.Owner.IsElliptic ? null : type);
+            var extended = VoucherExtension.Extend(voucher, owner, KeyFiles.ReadPublic(result.GetRequiredValue(to).FullName), new SystemChance());
             File.WriteAllText(result.GetRequiredValue(output).FullName, VoucherFile.ToPem(extended));
             Console.WriteLine($"{extended.Guid} now belongs to {extended.Owner}.");
             return 0;

@@ -9,7 +9,7 @@ namespace Hatchery.Server.Roles;
 /// <summary>What FDO's admin endpoints share.</summary>
 internal static class FdoAdmin
 {
-    private const int MaxBody = 1 << 20;
+    private const int MaxBody = 1 << 24;
 
     public static Caller Operator(RoleContext context, HttpContext http) => new()
     {
@@ -36,14 +36,16 @@ internal static class FdoAdmin
         string pem = Encoding.ASCII.GetString(await BodyAsync(http));
         try
         {
-            if (PemEncoding.TryFind(pem, out var block) && pem.AsSpan(block.Label.Start.Value, block.Label.End.Value - block.Label.Start.Value).SequenceEqual("PUBLIC KEY"))
+            if (PemEncoding.TryFind(pem, out var block) && pem.AsSpan()[block.Label].SequenceEqual("PUBLIC KEY"))
                 return FdoPublicKey.FromSubjectPublicKeyInfo(Convert.FromBase64String(pem[block.Base64Data]));
+            if (pem.Contains("BEGIN CERTIFICATE", StringComparison.Ordinal))
+                return FdoPublicKey.FromChain([.. Hatchery.Pki.PemFile.ReadAll(pem, "CERTIFICATE").Select(c => (ReadOnlyMemory<byte>)c)]);
         }
-        catch (ArgumentException)
+        catch (Exception e) when (e is ArgumentException or FormatException or Hatchery.Pki.PkiException)
         {
-            throw new BadHttpRequestException("The key is not on P-256 or P-384.");
+            throw new BadHttpRequestException("The key is neither on P-256 or P-384 nor RSA of 2048 or 3072 bits.");
         }
-        throw new BadHttpRequestException("The body is no public key in PEM form.");
+        throw new BadHttpRequestException("The body is neither a public key nor a chain of certificates in PEM form.");
     }
 
     /// <summary>An operator's act is a step of the device's ceremony.</summary>

@@ -4,7 +4,9 @@ using System.Security.Cryptography;
 using Hatchery.Fdo;
 using Hatchery.Fdo.Manufacturer;
 using Hatchery.Fdo.Owner;
+using Hatchery.Fdo.Owner.Modules;
 using Hatchery.Fdo.Transport;
+using Hatchery.Pki;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -23,6 +25,14 @@ public sealed class FdoOwnerOptions
     public bool Agent { get; set; } = true;
     /// <summary>Directives that devices are to follow from then on; empty: as before.</summary>
     public List<string> Rendezvous { get; set; } = [];
+    /// <summary>Keys of the types RSA2048RESTR, RSAPKCS and RSAPSS too.</summary>
+    public bool Rsa { get; set; }
+    /// <summary>Certifies devices that ask for it by fdo.csr, with an authority of its own; a plan has the step csr.</summary>
+    public bool Certify { get; set; }
+    /// <summary>How AES-CTR and AES-CBC are sealed: strict, go-fdo, java or conformance-tool.</summary>
+    public string EncryptThenMac { get; set; } = "strict";
+    /// <summary>Profiles of the admission policy whose devices are asked to keep their credential.</summary>
+    public List<string> ReuseCredential { get; set; } = [];
     /// <summary>Asked for in TO0.</summary>
     public uint WaitSeconds { get; set; } = 7 * 24 * 3600;
 }
@@ -48,8 +58,13 @@ public sealed class FdoOwnerRole : IServerRole
         var (p384, _) = await context.Keys.GetAsync("fdo.owner.p384", ECCurve.NamedCurves.nistP384, null, cancel);
         var addresses = Addresses(options, section.Path + ":addresses");
         IServiceInfoPlanner planner = new OnePlan(new ServiceInfoPlan("files", [.. options.Files.Select((f, i) => File(f, $"{section.Path}:files:{i}"))]));
+        var enrollment = options.Certify ? await EnrollmentAsync(context, cancel) : null;
+        var plans = new StoredPlanner(context.Store, enrollment, planner, context.Now);
+        planner = plans;
         if (options.Agent)
         {
+            if (context.CarrierOf(options.Listener, section.Path + ":listener", "http", "https", "tcp", "tls") is "tcp" or "tls")
+                throw new ConfigurationFault(section.Path + ":agent", $"{options.Listener} carries no HTTP, over which the agent's service is used; set it to false, or take an http listener.");
             var tokens = new ServiceTokens(await context.Keys.SecretAsync("fdo.service", cancel));
             planner = new AgentPlanner(tokens, new Uri(options.Addresses[0]), planner);
             context.Serve(options.Listener, section.Path + ":listener", () => new HttpServiceDriver(new ServiceDriver(new DeviceManagementService(context.Store, tokens),
@@ -57,7 +72,9 @@ public sealed class FdoOwnerRole : IServerRole
         }
         var owner = new OwnerOptions
         {
-            Keys = new OwnerKeys(p256, p384),
+            Keys = new OwnerKeys([p256, p384, .. await RsaAsync(options, context, cancel)]),
+            EncryptThenMac = Profile(options.EncryptThenMac, section.Path + ":encryptThenMac"),
+            ReuseCredential = options.ReuseCredential.Count == 0 ? null : (_, profile) => options.ReuseCredential.Contains(profile),
             Planner = planner,
             Addresses = addresses,
             WaitSeconds = options.WaitSeconds,
@@ -68,8 +85,36 @@ public sealed class FdoOwnerRole : IServerRole
         var scheduler = new FdoTo0Scheduler(context, owner);
         context.Jobs.Add(("fdo.to0", scheduler.RunAsync));
         context.Admin.Add(routes => Map(routes, vouchers, owner, scheduler, context));
+        context.Admin.Add(routes => FdoPlanAdmin.Map(routes, plans, context));
+        if (options.ReuseCredential.Count > 0)
+            context.Insecure.Add($"{Id}: devices of {string.Join(", ", options.ReuseCredential)} are asked to keep their credential, and may be onboarded again and again");
         context.Summary.Add($"{Id} on {options.Listener}: devices find it at {string.Join(", ", options.Addresses)}");
     }
+
+    private static async ValueTask<List<FdoPrivateKey>> RsaAsync(FdoOwnerOptions options, RoleContext context, CancellationToken cancel)
+    {
+        var keys = new List<FdoPrivateKey>();
+        if (options.Rsa)
+            foreach (var (name, bits, type) in FdoRsa.Types)
+                keys.Add(new FdoPrivateKey((await context.Keys.GetRsaAsync("fdo.owner." + name, bits, null, cancel)).Key, type));
+        return keys;
+    }
+
+    private static async ValueTask<IDeviceEnrollment> EnrollmentAsync(RoleContext context, CancellationToken cancel)
+    {
+        var (key, certificate) = await context.Keys.GetAsync("fdo.operations-ca", ECCurve.NamedCurves.nistP256,
+            k => CertificateAuthority.CreateRoot("CN=FDO owner operations CA", k, context.Now().Wall!.Value.AddMinutes(-5), TimeSpan.FromDays(365 * 20), context.Chance).Chain[0], cancel);
+        return new CaEnrollment(new CertificateAuthority(key, [certificate]), TimeSpan.FromDays(365));
+    }
+
+    private static EncryptThenMacProfile Profile(string name, string path) => name.ToLowerInvariant() switch
+    {
+        "strict" => EncryptThenMacProfile.Strict,
+        "go-fdo" => EncryptThenMacProfile.GoFdo,
+        "java" => EncryptThenMacProfile.Java,
+        "conformance-tool" => EncryptThenMacProfile.ConformanceTool,
+        _ => throw new ConfigurationFault(path, $"{name}; it is strict, go-fdo, java or conformance-tool."),
+    };
 
     private static RendezvousInfo? Rendezvous(FdoOwnerOptions options, string path)
     {
@@ -90,7 +135,7 @@ public sealed class FdoOwnerRole : IServerRole
         var entries = ImmutableArray.CreateBuilder<To2AddressEntry>();
         foreach (string text in options.Addresses)
         {
-            if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || FdoSchemes.Transport(uri.Scheme) is not { } transport || uri.Port is < 1 or > 65535 || uri.AbsolutePath != "/")
+            if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || FdoSchemes.Transport(uri.Scheme) is not { } transport || uri.Port is < 1 or > 65535 || uri.AbsolutePath.Length > 1)
                 throw new ConfigurationFault(path, $"{text} is no address of the form http://host:port");
             bool isAddress = IPAddress.TryParse(uri.Host.Trim('[', ']'), out var address);
             entries.Add(new To2AddressEntry(isAddress ? address : null, isAddress ? null : uri.Host, (ushort)uri.Port, transport));
@@ -127,6 +172,15 @@ public sealed class FdoOwnerRole : IServerRole
             scheduler.Wake();
             return Results.Ok(View(imported));
         }).Scope("fdo:write").WithSummary("Imports a voucher (PEM or CBOR) that names one of our keys, and registers it.");
+        routes.MapPost("/fdo/vouchers/import", async (HttpContext http) =>
+        {
+            var imported = await vouchers.ImportAsync(VoucherFile.ReadAll(await FdoAdmin.BodyAsync(http)), FdoAdmin.Operator(context, http), http.RequestAborted);
+            foreach (var (guid, refused) in imported)
+                if (refused is null)
+                    FdoAdmin.SawHuman(context, FdoSteps.ImportVoucher, guid);
+            scheduler.Wake();
+            return Results.Ok(imported.Select(i => new ImportView(i.Guid, i.Refused)));
+        }).Scope("fdo:write").WithSummary("Imports many vouchers (PEM blocks or CBOR items one behind the other), each by itself; says of each why it was refused.");
         routes.MapPost("/fdo/vouchers/{guid:guid}/extend", async (Guid guid, HttpContext http) =>
         {
             var sold = await vouchers.SellAsync(guid, await FdoAdmin.PublicKeyAsync(http), FdoAdmin.Operator(context, http), http.RequestAborted);
@@ -159,6 +213,7 @@ public sealed class FdoOwnerRole : IServerRole
 
     private static VoucherView View(OwnerVoucher v) => new(v.Guid, v.State.ToString(), v.Successor == default ? null : v.Successor, v.Serial, v.OwnerKey, v.Since);
 
+    private sealed record ImportView(Guid Guid, string? Refused);
     private sealed record KeyView(string Type, string Fingerprint, string Pem);
     private sealed record VoucherView(Guid Guid, string State, Guid? Successor, string Serial, string OwnerKey, DateTimeOffset Since);
     private sealed record ScheduleView(Guid Guid, DateTimeOffset NextAt, DateTimeOffset? Granted, int Failures, string LastError);

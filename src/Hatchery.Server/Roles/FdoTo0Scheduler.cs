@@ -65,7 +65,7 @@ internal sealed class FdoTo0Scheduler(RoleContext context, OwnerOptions options)
             return;
         }
         var voucher = OwnershipVoucher.Parse(record.Voucher);
-        var plan = RendezvousInterpreter.ForOwner(voucher.Header.RendezvousInfo, new RendezvousAbilities(["https", "http"]));
+        var plan = RendezvousInterpreter.ForOwner(voucher.Header.RendezvousInfo, new RendezvousAbilities(["https", "http", "tls", "tcp"]));
         if (plan.Attempts.IsEmpty)
         {
             // The device comes straight to us, or its rendezvous servers cannot be reached from here: there is nothing to register.
@@ -74,7 +74,7 @@ internal sealed class FdoTo0Scheduler(RoleContext context, OwnerOptions options)
         }
         var party = new To0Client(schedule.Value, voucher, owner.Key, options, [.. plan.Attempts.SelectMany(a => a.Targets).Select(t => t.To(FdoPlayers.Rendezvous))], context.Chance);
         var host = new PartyHost<To0Schedule>(party, new PartyIdentity<To0Schedule>(context.Actor(FdoPlayers.Owner, FdoPlayers.Owner.Name), context.Peer, To0Schedule.Schema),
-            new HttpCarrier(_ => new FdoHttpClient(), new HttpCarrierOptions { Witness = context.Witness }), (state, facts, stop) => SaveAsync(schedule, state, facts, stop))
+            FdoCarriers.Make(_ => new FdoHttpClient(), new HttpCarrierOptions { Witness = context.Witness }), (state, facts, stop) => SaveAsync(schedule, state, facts, stop))
         { Witness = context.Witness };
         var outcome = await host.RunAsync(cancel);
         if (!outcome.Succeeded)

@@ -28,6 +28,22 @@ public interface ICarrierEvents
     void Lost(CarrierFault fault);
 }
 
+/// <summary>How a protocol's messages stand in a byte stream on the side that asks; one per connection, so it may keep a token.</summary>
+public interface IStreamClientBinding
+{
+    /// <summary>The message as it is written. Throws only <see cref="ProtocolException"/>: it fits no frame.</summary>
+    ReadOnlyMemory<byte> Encode(IMessage message);
+
+    /// <summary>Whether an answer is waited for.</summary>
+    bool IsAnswered(IMessage message);
+
+    /// <summary>Takes bytes as they come, in pieces of any size.</summary>
+    void Receive(ReadOnlySpan<byte> bytes);
+
+    /// <summary>The answer, with the bytes it came from; null: more are needed. Throws only <see cref="ProtocolException"/>.</summary>
+    IMessage? Next(IMessage request, out ReadOnlyMemory<byte> bytes);
+}
+
 /// <summary>How a protocol's messages map to HTTP on the client's side; one per connection, so it may keep a token.</summary>
 public interface IHttpClientBinding
 {

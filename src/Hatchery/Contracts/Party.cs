@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Security.Cryptography;
 
 namespace Hatchery;
 
@@ -79,7 +80,17 @@ public abstract record ChannelSecurity
     /// <param name="Anchors">DER certificates.</param>
     /// <param name="Provisional">Accept any server for now; its chain arrives as a <see cref="Supply.ServerChain"/>.</param>
     /// <param name="PinnedSha256">SHA-256 of a DER certificate that must occur in the server's chain; then names are not checked.</param>
-    public sealed record Certificates(string? IdentityItem, ImmutableArray<byte[]> Anchors, bool Provisional, ImmutableArray<byte[]> PinnedSha256) : ChannelSecurity;
+    public sealed record Certificates(string? IdentityItem, ImmutableArray<byte[]> Anchors, bool Provisional, ImmutableArray<byte[]> PinnedSha256) : ChannelSecurity
+    {
+        /// <summary>SHA-384, else as <see cref="PinnedSha256"/>; one that matches is enough.</summary>
+        public ImmutableArray<byte[]> PinnedSha384 { get; init; } = [];
+        public bool IsPinned => !PinnedSha256.IsDefaultOrEmpty || !PinnedSha384.IsDefaultOrEmpty;
+
+        /// <summary>Whether a pin is of this DER certificate.</summary>
+        public bool Pins(byte[] certificate) =>
+            (!PinnedSha256.IsDefaultOrEmpty && PinnedSha256.Any(pin => CryptographicOperations.FixedTimeEquals(SHA256.HashData(certificate), pin)))
+            || (!PinnedSha384.IsDefaultOrEmpty && PinnedSha384.Any(pin => CryptographicOperations.FixedTimeEquals(SHA384.HashData(certificate), pin)));
+    }
 }
 
 /// <param name="Value">What the person is to see, read or carry; never recorded.</param>

@@ -15,8 +15,8 @@ internal static class CertificateTrust
     {
         if (wanted.Provisional)
             return null;
-        if (!wanted.PinnedSha256.IsDefaultOrEmpty)
-            return Pinned(shown, wanted.PinnedSha256, now);
+        if (wanted.IsPinned)
+            return Pinned(shown, wanted, now);
         if (wanted.Anchors.IsDefaultOrEmpty)
             return (AlertDescription.unknown_ca, "There is no trust anchor for the server's certificate.");
         return Build(shown, wanted.Anchors, null, ServerAuthentication, name, now);
@@ -25,12 +25,11 @@ internal static class CertificateTrust
     public static (short Alert, string Sentence)? JudgeClient(ImmutableArray<byte[]> shown, ImmutableArray<byte[]> anchors, Moment now) =>
         Build(shown, anchors, null, ClientAuthentication, null, now);
 
-    private static (short, string)? Pinned(ImmutableArray<byte[]> shown, ImmutableArray<byte[]> pins, Moment now)
+    private static (short, string)? Pinned(ImmutableArray<byte[]> shown, ChannelSecurity.Certificates wanted, Moment now)
     {
-        bool IsPinned(byte[] der) => pins.Any(pin => CryptographicOperations.FixedTimeEquals(SHA256.HashData(der), pin));
-        if (IsPinned(shown[0]))
+        if (wanted.Pins(shown[0]))
             return null;
-        return shown.FirstOrDefault(IsPinned) is { } anchor ? Build(shown, [anchor], anchor, ServerAuthentication, null, now)
+        return shown.FirstOrDefault(wanted.Pins) is { } anchor ? Build(shown, [anchor], anchor, ServerAuthentication, null, now)
             : (AlertDescription.bad_certificate, "The pinned certificate is not in the server's chain.");
     }
 

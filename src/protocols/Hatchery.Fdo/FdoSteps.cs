@@ -23,7 +23,7 @@ public static class FdoSteps
     /// <summary>The buyer's public key goes to the seller.</summary>
     public static readonly StepKind GiveOwnerKey = new("owner key handed over", null, Phase.Sale, FdoPlayers.OwnerStaff, FdoPlayers.Manufacturer, "FDO 1.1 §3.4", Act.Carry);
     public static readonly StepKind ImportVoucher = new("voucher import", null, Phase.Sale, FdoPlayers.OwnerStaff, FdoPlayers.Owner, "FDO 1.1 §3.4", Act.Carry);
-    public static readonly StepKind PowerOn = new("power on", null, Phase.NetworkAttachment, FdoPlayers.Installer, FdoPlayers.Device, "FDO 1.1 §1.2", Act.Press);
+    public static readonly StepKind PowerOn = new("power on", null, Phase.NetworkAttachment, FdoPlayers.Installer, FdoPlayers.Device, "FDO 1.1 §2.4", Act.Press);
 
     public static readonly StepKind To0Hello = To0("Hello", 20, FdoPlayers.Owner, FdoPlayers.Rendezvous, "5.3.1");
     public static readonly StepKind To0HelloAck = To0("HelloAck", 21, FdoPlayers.Rendezvous, FdoPlayers.Owner, "5.3.2");

@@ -10,11 +10,12 @@ namespace Hatchery.Fdo;
 /// <param name="CaCertificateHash">RVClCertHash: of a CA certificate in the server's chain.</param>
 public sealed record RendezvousTarget(string Scheme, string Host, int Port, FdoHash? ServerCertificateHash = null, FdoHash? CaCertificateHash = null)
 {
-    /// <summary>A pin of SHA-256 is checked by the carrier; without one any TLS server will do, because the protocol proves the owner by itself.</summary>
+    /// <summary>A pin is checked by the carrier; without one any TLS server will do, because the protocol proves the owner by itself.</summary>
     public Destination To(Player player)
     {
-        ImmutableArray<byte[]> pins = [.. new[] { ServerCertificateHash, CaCertificateHash }.Where(h => h?.Type == HashType.Sha256).Select(h => h!.Value.ToArray())];
-        return new Destination(Scheme, Host, Port, pins.IsEmpty ? new ChannelSecurity.None() : new ChannelSecurity.Certificates(null, [], false, pins), player);
+        ImmutableArray<byte[]> Pins(HashType type) => [.. new[] { ServerCertificateHash, CaCertificateHash }.Where(h => h?.Type == type).Select(h => h!.Value.ToArray())];
+        var pinned = new ChannelSecurity.Certificates(null, [], false, Pins(HashType.Sha256)) { PinnedSha384 = Pins(HashType.Sha384) };
+        return new Destination(Scheme, Host, Port, pinned.IsPinned ? pinned : new ChannelSecurity.None(), player);
     }
 }
 

@@ -26,7 +26,7 @@ internal sealed class Fleet : IAdmission
         : this(new FdoPrivateKey(ECDsa.Create(curve)), new FdoPrivateKey(ECDsa.Create(curve)), rendezvous, plan, around, planner: planner) { }
 
     public Fleet(FdoPrivateKey manufacturerKey, FdoPrivateKey ownerKey, string rendezvous = "http://rv.test:80", ServiceInfoPlan? plan = null, Func<IRecordStore, IRecordStore>? around = null,
-        EncryptThenMacProfile mac = EncryptThenMacProfile.Strict, bool reuse = false, IServiceInfoPlanner? planner = null)
+        EncryptThenMacProfile mac = EncryptThenMacProfile.Strict, bool reuse = false, IServiceInfoPlanner? planner = null, OwnerDelegate? stands = null, bool delegates = false)
     {
         (_manufacturerKey, _ownerKey) = (manufacturerKey, ownerKey);
         Ca = CertificateAuthority.CreateRoot("CN=Device CA", ECDsa.Create(ECCurve.NamedCurves.nistP256), DirectWorld<DeviceCredential>.Start.AddYears(-1), TimeSpan.FromDays(3650), _chance);
@@ -42,6 +42,7 @@ internal sealed class Fleet : IAdmission
             Planner = planner ?? new OnePlan(plan ?? ServiceInfoPlan.Empty),
             Addresses = [new To2AddressEntry(null, OwnerHost, 80, TransportProtocol.Http)],
             EncryptThenMac = mac,
+            Delegate = stands is null ? null : _ => stands,
             ReuseCredential = reuse ? (_, _) => true : null,
         };
         Vouchers = new OwnerVouchers(OwnerStore, OwnerOptions.Keys, new VoucherPolicy(), _chance);
@@ -49,7 +50,7 @@ internal sealed class Fleet : IAdmission
         Roles = new()
         {
             [ManufacturerHost] = Role(FdoPlayers.Manufacturer, new DeviceInitializeService(ManufacturerStore, this, _chance, manufacturer)),
-            [RendezvousHost] = Role(FdoPlayers.Rendezvous, new To0Service(RendezvousStore, this, _chance, new RendezvousOptions()), new To1Service(RendezvousStore, this, _chance)),
+            [RendezvousHost] = Role(FdoPlayers.Rendezvous, new To0Service(RendezvousStore, this, _chance, new RendezvousOptions { AllowDelegates = delegates }), new To1Service(RendezvousStore, this, _chance)),
             [OwnerHost] = Role(FdoPlayers.Owner, new To2Service(OwnerStore, this, _chance, OwnerOptions)),
         };
     }

@@ -79,6 +79,21 @@ public sealed class SuiteTests
         await OnboardAsync(fleet, fleet.Manufacture(ECCurve.NamedCurves.nistP256), Fleet.DeviceOptions with { Cipher = CipherSuite.Require(cipher) }, file);
     }
 
+    /// <summary>Whatever size a device names, what it gets fits a message, with the largest container too.</summary>
+    [Theory]
+    [InlineData(0, 65535, 3)]
+    [InlineData(65535, 65535, -17760705)]
+    [InlineData(2000, 65535, -17760705)]
+    [InlineData(65535, 256, 1)]
+    [InlineData(100, 65535, 1)]
+    public async Task Messages_stay_within_what_the_device_takes(int maxMessage, int maxServiceInfo, int cipher)
+    {
+        byte[] file = RandomNumberGenerator.GetBytes(200_000);
+        var fleet = new Fleet(ECCurve.NamedCurves.nistP256, plan: new ServiceInfoPlan("p", [new Download("file", file)]), around: s => new WrittenSessions(s));
+        await OnboardAsync(fleet, fleet.Manufacture(ECCurve.NamedCurves.nistP256),
+            Fleet.DeviceOptions with { MaxMessage = (ushort)maxMessage, MaxServiceInfo = (ushort)maxServiceInfo, Cipher = CipherSuite.Require(cipher) }, file);
+    }
+
     /// <summary>A device that is told how to read believes no other reading.</summary>
     [Fact]
     public async Task Two_readings_of_encrypt_then_MAC_do_not_understand_each_other()

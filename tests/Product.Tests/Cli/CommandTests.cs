@@ -125,7 +125,10 @@ public sealed partial class CommandTests
         Assert.Equal(1, (await Command.RunAsync("fdo", "key", "new", file)).Code);
         Assert.Equal(before, await File.ReadAllTextAsync(file, Running.Stop));
 
-        using var rsa = RSA.Create(2048);
+        string large = files.File("rsa.key");
+        Assert.Equal(0, (await Command.RunAsync("fdo", "key", "new", large, "--curve", "rsa2048")).Code);
+        Assert.StartsWith("Rsa2048Restr", (await Command.RunAsync("fdo", "key", "show", large)).Output);
+        using var rsa = RSA.Create(1024);
         foreach (string pem in new[] { rsa.ExportSubjectPublicKeyInfoPem(), rsa.ExportPkcs8PrivateKeyPem(), "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "nothing" })
         {
             await File.WriteAllTextAsync(files.File("other.pem"), pem, Running.Stop);

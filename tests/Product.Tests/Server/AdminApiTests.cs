@@ -168,10 +168,11 @@ public sealed class AdminApiTests
                 Assert.False(string.IsNullOrEmpty(operation.Value.GetProperty("summary").GetString()), path.Name);
         string[] expected =
         [
-            "DELETE /api/v1/tokens/{id}", "GET /api/v1/audit", "GET /api/v1/audit/verify", "GET /api/v1/ceremonies", "GET /api/v1/devices", "GET /api/v1/devices/find", "GET /api/v1/devices/{id}",
-            "GET /api/v1/fdo/manufactured", "GET /api/v1/fdo/manufactured/{guid}/voucher", "GET /api/v1/fdo/owner-keys", "GET /api/v1/fdo/to0/{guid}", "GET /api/v1/fdo/vouchers",
-            "GET /api/v1/fdo/vouchers/{guid}", "GET /api/v1/fdo/vouchers/{guid}/pem", "GET /api/v1/policy/held", "GET /api/v1/policy/rules", "GET /api/v1/server", "GET /api/v1/tokens",
-            "POST /api/v1/fdo/manufactured/{guid}/extend", "POST /api/v1/fdo/sell/{guid}", "POST /api/v1/fdo/vouchers", "POST /api/v1/fdo/vouchers/{guid}/extend", "POST /api/v1/policy/held/decide", "POST /api/v1/tokens",
+            "DELETE /api/v1/fdo/plans/{target}", "DELETE /api/v1/tokens/{id}", "GET /api/v1/audit", "GET /api/v1/audit/verify", "GET /api/v1/ceremonies", "GET /api/v1/devices", "GET /api/v1/devices/find", "GET /api/v1/devices/{id}",
+            "GET /api/v1/fdo/manufactured", "GET /api/v1/fdo/manufactured/vouchers", "GET /api/v1/fdo/manufactured/{guid}/voucher", "GET /api/v1/fdo/owner-keys", "GET /api/v1/fdo/plans", "GET /api/v1/fdo/to0/{guid}", "GET /api/v1/fdo/vouchers",
+            "GET /api/v1/fdo/vouchers/{guid}", "GET /api/v1/fdo/vouchers/{guid}/pem", "GET /api/v1/fdo/vouchers/{guid}/results", "GET /api/v1/policy/held", "GET /api/v1/policy/rules", "GET /api/v1/server", "GET /api/v1/tokens",
+            "POST /api/v1/fdo/manufactured/extend", "POST /api/v1/fdo/manufactured/{guid}/extend", "POST /api/v1/fdo/sell/{guid}", "POST /api/v1/fdo/vouchers", "POST /api/v1/fdo/vouchers/import", "POST /api/v1/fdo/vouchers/{guid}/extend", "POST /api/v1/policy/held/decide", "POST /api/v1/tokens",
+            "PUT /api/v1/fdo/plans/{target}",
         ];
         Assert.Equal(expected, endpoints.Select(e => $"{e.Method} {e.Path}").Order(StringComparer.Ordinal));
     }

@@ -31,7 +31,7 @@ internal sealed class ServerTrust(ChannelSecurity security, string host, bool pl
             ChannelSecurity.None => null,
             ChannelSecurity.Certificates { Provisional: true } => Same(leaf.RawData),
             ChannelSecurity.Certificates c => Judge(leaf, c),
-            _ => "The HTTP carrier offers no TLS with pre-shared keys.",
+            _ => "This carrier offers no TLS with pre-shared keys.",
         };
         return Refusal is null;
     }
@@ -45,8 +45,8 @@ internal sealed class ServerTrust(ChannelSecurity security, string host, bool pl
 
     private string? Judge(X509Certificate2 leaf, ChannelSecurity.Certificates wanted)
     {
-        if (!wanted.PinnedSha256.IsDefaultOrEmpty)
-            return Pinned(leaf, wanted.PinnedSha256);
+        if (wanted.IsPinned)
+            return Pinned(leaf, wanted);
         if (wanted.Anchors.IsDefaultOrEmpty && !platformTrust)
             return "There is no trust anchor for the server's certificate.";
         if (!leaf.MatchesHostname(host, allowWildcards: true, allowCommonName: false))
@@ -54,12 +54,11 @@ internal sealed class ServerTrust(ChannelSecurity security, string host, bool pl
         return wanted.Anchors.IsDefaultOrEmpty ? Build(leaf, [], null) : Build(leaf, wanted.Anchors, null);
     }
 
-    private string? Pinned(X509Certificate2 leaf, ImmutableArray<byte[]> pins)
+    private string? Pinned(X509Certificate2 leaf, ChannelSecurity.Certificates wanted)
     {
-        bool IsPinned(byte[] der) => pins.Any(pin => CryptographicOperations.FixedTimeEquals(SHA256.HashData(der), pin));
-        if (IsPinned(leaf.RawData))
+        if (wanted.Pins(leaf.RawData))
             return null;
-        if (Chain.FirstOrDefault(IsPinned) is not { } anchor)
+        if (Chain.FirstOrDefault(wanted.Pins) is not { } anchor)
             return "The pinned certificate is not in the server's chain.";
         return Build(leaf, [anchor], anchor);
     }

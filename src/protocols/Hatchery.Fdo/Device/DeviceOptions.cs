@@ -23,6 +23,8 @@ public sealed record DeviceOptions
     /// <summary>Take the present credential again where the owner wishes it (FDO 1.1 §7): the owner may then onboard the device as often as it likes. Otherwise
     /// such an owner is answered with error 102.</summary>
     public bool AcceptCredentialReuse { get; init; }
+    /// <summary>Experimental: believe an owner's delegate.</summary>
+    public bool AllowDelegates { get; init; }
     /// <summary>Messages 68 and 69 in one TO2, both sides counted; the standard's limit.</summary>
     public int MaxRounds { get; init; } = 1_000_000;
     /// <summary>A voucher without entries makes the manufacturer the owner.</summary>

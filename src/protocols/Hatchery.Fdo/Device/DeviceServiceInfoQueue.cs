@@ -5,16 +5,15 @@ namespace Hatchery.Fdo.Device;
 /// <summary>What the device has to say in ServiceInfo: devmod first, then what its modules answer; cut into messages that the owner can take.</summary>
 internal sealed class DeviceServiceInfoQueue
 {
-    /// <summary>What a side takes that does not say.</summary>
-    public const int DefaultSize = 1300;
-
     private readonly Queue<ServiceInfoPair> _pairs = new();
-    private int _room = DefaultSize;
+    private int _room = ServiceInfoSizes.Smallest;
 
     public bool IsEmpty => _pairs.Count == 0;
 
     /// <param name="maxDeviceServiceInfo">As the owner said in message 67; less than the default counts as the default.</param>
-    public void Limit(ushort? maxDeviceServiceInfo) => _room = Math.Max(DefaultSize, (int?)maxDeviceServiceInfo ?? DefaultSize);
+    /// <param name="maxOwnerMessage">As the owner said in message 61; 0: nothing.</param>
+    public void Limit(ushort? maxDeviceServiceInfo, ushort maxOwnerMessage) => _room = Math.Min(Math.Max(ServiceInfoSizes.Smallest, (int?)maxDeviceServiceInfo ?? 0),
+        Math.Max(ServiceInfoSizes.Smallest, (maxOwnerMessage == 0 ? WireReading.MaxMessage : maxOwnerMessage) - ServiceInfoSizes.AroundMessage));
 
     public void Add(ImmutableArray<ServiceInfoPair> pairs)
     {

@@ -133,7 +133,7 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
                 Go(_route.Redirected(redirect.To1d), now, moves);
                 break;
             case ProveOVHdr proof when _waits == Waits.ProveOVHdr:
-                _proof = new OwnershipProof(State, _hello!, proof, _options.ManufacturerMayOwn);
+                _proof = new OwnershipProof(State, _hello!, proof, _options);
                 Ask(moves);
                 break;
             case OVNextEntry entry when _waits == Waits.OVNextEntry:
@@ -144,7 +144,7 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
                 SetUp(setup.Open<SetupDevice>(_keys!), moves);
                 break;
             case SealedMessage { Type: 67 } ready when _waits == Waits.OwnerServiceInfoReady:
-                _queue.Limit(ready.Open<OwnerServiceInfoReady>(_keys!).MaxDeviceServiceInfoSz);
+                _queue.Limit(ready.Open<OwnerServiceInfoReady>(_keys!).MaxDeviceServiceInfoSz, _proof!.Proof.Content.MaxOwnerMessageSize);
                 _queue.AddDevmod(_options);
                 Say(moves);
                 break;
@@ -193,6 +193,8 @@ public sealed class OnboardingDevice : IParty<DeviceCredential>, IDisposable
             _waits = Waits.OwnerServiceInfoReady;
             return;
         }
+        if (_proof.Permission == DelegatePermission.OnboardReuseCredential)
+            throw FdoException.Invalid("delegate chain", "permits to use the credential again, and no new one.");
         if (setup.Guid == State.Guid)
             throw FdoException.Invalid("Guid", "the one that the device has, with other things changed.");
         var replacement = header.Replace(setup.Guid, setup.RendezvousInfo, setup.Owner2Key);

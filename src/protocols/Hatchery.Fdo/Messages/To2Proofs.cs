@@ -62,7 +62,10 @@ public sealed record ProveOVHdr(CoseSign1 Signed, Nonce CuphNonce, FdoPublicKey 
     }
 
     /// <summary>With the key of label 257, which is believed only when the voucher's last entry names it.</summary>
-    public bool Verify() => CuphOwnerPubKey.Verifies(Signed, "CUPHOwnerPubKey");
+    public bool Verify() => Delegate is null ? CuphOwnerPubKey.Verifies(Signed, "CUPHOwnerPubKey") : Delegate.Verifies(Signed, "delegate chain");
+
+    /// <summary>The owner's delegate that signed (experimental); its chain is not looked at here. Null: the owner itself.</summary>
+    public FdoPublicKey? Delegate { get; init; }
 
     public static ProveOVHdr Parse(ReadOnlyMemory<byte> body)
     {
@@ -76,16 +79,16 @@ public sealed record ProveOVHdr(CoseSign1 Signed, Nonce CuphNonce, FdoPublicKey 
             throw FdoException.Body("CUPHOwnerPubKey", $"{Name}: CUPHOwnerPubKey (label 257) is missing.", null);
         var nonce = new BoundedCborReader(nonceRaw, FdoException.Body).Nonce("CUPHNonce");
         var key = FdoPublicKey.Parse(keyRaw, "CUPHOwnerPubKey", FdoException.Body);
-        return new ProveOVHdr(signed, nonce, key, ProveOVHdrContent.Parse(signed.Payload)) { Received = body };
+        return new ProveOVHdr(signed, nonce, key, ProveOVHdrContent.Parse(signed.Payload)) { Received = body, Delegate = DelegateChain.Of(signed, FdoException.Body) };
     }
 
-    public static ProveOVHdr Sign(ProveOVHdrContent content, Nonce nonceTO2ProveDv, FdoPublicKey ownerPublicKey, FdoPrivateKey owner, Chance chance)
+    public static ProveOVHdr Sign(ProveOVHdrContent content, Nonce nonceTO2ProveDv, FdoPublicKey ownerPublicKey, FdoPrivateKey owner, Chance chance, FdoPublicKey? delegateChain = null)
     {
         var nonce = new byte[1 + Nonce.Size];
         nonce[0] = 0x50;
         nonceTO2ProveDv.Value.CopyTo(nonce.AsMemory(1));
-        var signed = owner.Sign(content.Encode(), new CoseHeaders([(NonceLabel, nonce), (KeyLabel, ownerPublicKey.Raw)]), chance, "TO2.ProveOVHdr");
-        return new ProveOVHdr(signed, nonceTO2ProveDv, ownerPublicKey, content);
+        var headers = new CoseHeaders(delegateChain is null ? [(NonceLabel, nonce), (KeyLabel, ownerPublicKey.Raw)] : [(NonceLabel, nonce), (KeyLabel, ownerPublicKey.Raw), (DelegateChain.Label, delegateChain.Raw)]);
+        return new ProveOVHdr(owner.Sign(content.Encode(), headers, chance, "TO2.ProveOVHdr"), nonceTO2ProveDv, ownerPublicKey, content) { Delegate = delegateChain };
     }
 
     private protected override void Write(CborWriter writer) => writer.WriteEncodedValue(Signed.Raw.Span);

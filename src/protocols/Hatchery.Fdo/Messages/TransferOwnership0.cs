@@ -78,7 +78,18 @@ public sealed record To1d(CoseSign1 Signed, ImmutableArray<To2AddressEntry> Addr
     /// <summary>As signed; stored and handed on verbatim.</summary>
     public ReadOnlyMemory<byte> Raw => Signed.Raw;
 
-    public bool Verify(FdoPublicKey owner) => owner.Verifies(Signed, "OVEPubKey");
+    /// <summary>The owner's delegate that signed; null: the owner itself is to have signed.</summary>
+    public FdoPublicKey? Delegate { get; init; }
+
+    /// <param name="allowDelegate">Experimental: a delegate with the permission to redirect may have signed.</param>
+    /// <exception cref="FdoException">101: a delegate's chain is wrong.</exception>
+    public bool Verify(FdoPublicKey owner, bool allowDelegate = false)
+    {
+        if (Delegate is null || !allowDelegate)
+            return owner.Verifies(Signed, "OVEPubKey");
+        DelegateChain.Require(Delegate, owner, DelegatePermission.Redirect);
+        return Delegate.Verifies(Signed, "delegate chain");
+    }
 
     /// <summary>Throws <see cref="FdoException"/> 100 for the envelope, 101 for the payload, 4 for an address.</summary>
     public static To1d Parse(ReadOnlyMemory<byte> raw)
@@ -90,10 +101,10 @@ public sealed record To1d(CoseSign1 Signed, ImmutableArray<To2AddressEntry> Addr
         var hash = FdoHash.Parse(reader, "to1dTo0dHash", mac: false);
         reader.EndArray("to1d");
         reader.End("to1d");
-        return new To1d(signed, addresses, hash);
+        return new To1d(signed, addresses, hash) { Delegate = DelegateChain.Of(signed, FdoException.Body) };
     }
 
-    public static To1d Sign(ImmutableArray<To2AddressEntry> addresses, FdoHash to1dTo0dHash, FdoPrivateKey owner, Chance chance)
+    public static To1d Sign(ImmutableArray<To2AddressEntry> addresses, FdoHash to1dTo0dHash, FdoPrivateKey owner, Chance chance, FdoPublicKey? delegateChain = null)
     {
         var writer = WireReading.Writer(256);
         writer.WriteStartArray(2);
@@ -103,7 +114,8 @@ public sealed record To1d(CoseSign1 Signed, ImmutableArray<To2AddressEntry> Addr
         writer.WriteEndArray();
         writer.WriteEncodedValue(to1dTo0dHash.Raw.Span);
         writer.WriteEndArray();
-        return new To1d(owner.Sign(writer.Encode(), CoseHeaders.Empty, chance, "TO0.to1d"), addresses, to1dTo0dHash);
+        var headers = delegateChain is null ? CoseHeaders.Empty : new CoseHeaders([(DelegateChain.Label, delegateChain.Raw)]);
+        return new To1d(owner.Sign(writer.Encode(), headers, chance, "TO0.to1d"), addresses, to1dTo0dHash) { Delegate = delegateChain };
     }
 }
 

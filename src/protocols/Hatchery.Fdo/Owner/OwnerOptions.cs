@@ -39,6 +39,8 @@ public sealed class OwnerOptions
     public Func<Guid, string, bool>? ReuseCredential { get; init; }
     /// <summary>How messages are sealed where the device chose AES-CTR or AES-CBC: the owner speaks first, so it must know what its devices understand.</summary>
     public EncryptThenMacProfile EncryptThenMac { get; init; } = EncryptThenMacProfile.Strict;
+    /// <summary>Experimental: who signs to1d and ProveOVHdr in the place of the owner's key of this fingerprint; null: the owner's key itself.</summary>
+    public Func<string, OwnerDelegate?>? Delegate { get; init; }
     /// <summary>A conversation that says nothing for so long is forgotten.</summary>
     public TimeSpan Idle { get; init; } = TimeSpan.FromMinutes(5);
 }

@@ -42,6 +42,30 @@ public sealed class OwnerVouchers(IRecordStore store, OwnerKeys keys, VoucherPol
         return record;
     }
 
+    /// <summary>Imports one after the other, each in a unit of work of its own: one that is refused does not hold up the others.</summary>
+    /// <returns>For each voucher null, or why it was refused.</returns>
+    public async ValueTask<ImmutableArray<(Guid Guid, string? Refused)>> ImportAsync(ImmutableArray<OwnershipVoucher> vouchers, Caller caller, CancellationToken cancel)
+    {
+        var results = ImmutableArray.CreateBuilder<(Guid, string?)>(vouchers.Length);
+        foreach (var voucher in vouchers)
+        {
+            try
+            {
+                await ImportAsync(voucher, caller, cancel);
+                results.Add((voucher.Guid, null));
+            }
+            catch (FdoException e)
+            {
+                results.Add((voucher.Guid, e.Message));
+            }
+            catch (ConflictException)
+            {
+                results.Add((voucher.Guid, "Somebody else imports it at the same time."));
+            }
+        }
+        return results.MoveToImmutable();
+    }
+
     public async ValueTask<OwnerVoucher?> GetAsync(Guid guid, Caller caller, CancellationToken cancel) =>
         (await store.Begin(caller).GetAsync(OwnerVoucher.Schema, OwnerVoucher.Key(guid), cancel))?.Value;
 

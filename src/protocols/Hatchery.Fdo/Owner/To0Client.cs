@@ -20,7 +20,8 @@ public sealed class To0Client(To0Schedule schedule, OwnershipVoucher voucher, Fd
             case To0HelloAck ack:
                 var to0d = To0d.Create(voucher, options.WaitSeconds, ack.NonceTO0Sign);
                 var hash = FdoHash.Of(VoucherHmac.HashFor(FdoPublicKey.TypeOf(voucher.DeviceKey) ?? voucher.Owner.Type, voucher.Owner.Type), to0d.Raw.Span);
-                moves.Send(new OwnerSign(to0d, To1d.Sign(options.Addresses, hash, owner, chance)));
+                var stands = options.Delegate?.Invoke(voucher.Owner.Fingerprint);
+                moves.Send(new OwnerSign(to0d, To1d.Sign(options.Addresses, hash, stands?.Key ?? owner, chance, stands?.Chain)));
                 break;
             case AcceptOwner { WaitSeconds: > 0 } accept:
                 State = State.Registered(Wall(now), accept.WaitSeconds, chance);

@@ -8,6 +8,12 @@ internal sealed class To2More
 {
     /// <summary>The credential is to stay as it is.</summary>
     public bool IsReuse { get; set; }
+    /// <summary>Bytes of a message that the device takes.</summary>
+    public int MaxMessage { get; set; } = WireReading.MaxMessage;
+
+    /// <summary>Bytes of ServiceInfo that fit a message of the device, sealing and the array around them taken off.</summary>
+    public int Room(int wanted) => Math.Min(wanted, Math.Max(ServiceInfoSizes.Smallest, MaxMessage - ServiceInfoSizes.AroundMessage));
+
     /// <summary>Empty before ServiceInfo begins.</summary>
     public string Plan { get; private set; } = "";
     public ImmutableArray<ModuleResult> Results { get; private set; } = [];
@@ -33,8 +39,9 @@ internal sealed class To2More
 
     public void Write(CborWriter writer, ModuleCursor cursor)
     {
-        writer.WriteStartArray(6 + 3 * Results.Length);
+        writer.WriteStartArray(7 + 3 * Results.Length);
         writer.WriteBoolean(IsReuse);
+        writer.WriteInt32(MaxMessage);
         writer.WriteTextString(Plan);
         writer.WriteInt32(cursor.Memory?.Limit ?? -1);
         writer.WriteByteString(cursor.Memory is { } memory ? memory.First.Span : []);
@@ -52,7 +59,7 @@ internal sealed class To2More
     public static To2More Read(CborReader reader, out ModuleMemory? memory)
     {
         reader.ReadStartArray();
-        var more = new To2More { IsReuse = reader.ReadBoolean(), Plan = reader.ReadTextString() };
+        var more = new To2More { IsReuse = reader.ReadBoolean(), MaxMessage = reader.ReadInt32(), Plan = reader.ReadTextString() };
         int limit = reader.ReadInt32();
         byte[] first = reader.ReadByteString(), second = reader.ReadByteString();
         memory = limit < 0 ? null : new ModuleMemory(limit);

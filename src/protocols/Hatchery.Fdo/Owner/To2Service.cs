@@ -9,8 +9,6 @@ public sealed class To2Service(IRecordStore store, IAdmission admission, Chance 
     : FdoService<To2Session>(store, chance, "TO2", options.Idle)
 {
     private const ushort MaxMessage = ushort.MaxValue;
-    /// <summary>What a device takes that does not say, and the least that one may say.</summary>
-    private const int SmallestServiceInfo = 1300;
     private const int MaxBadEntryRequests = 3;
 
     private readonly VoucherCache _parsed = new(1024);
@@ -42,8 +40,12 @@ public sealed class To2Service(IRecordStore store, IAdmission admission, Chance 
         var helloHash = FdoHash.Of(VoucherHmac.HashFor(deviceType, ownerPublic.Type), hello.Raw.Span);
         var content = new ProveOVHdrContent(voucher.Header, voucher.Entries.Length, voucher.HeaderHmac, hello.NonceTO2ProveOV, hello.ASigInfo,
             exchange.Parameter, helloHash, MaxMessage);
-        var answer = ProveOVHdr.Sign(content, nonce, ownerPublic, ownerKey, Chance);
-        return (new To2Session(voucher, record.OwnerKey, record.Serial, nonce, cipher, suite) { Exchange = exchange }, answer);
+        var stands = options.Delegate?.Invoke(record.OwnerKey);
+        var answer = ProveOVHdr.Sign(content, nonce, ownerPublic, stands?.Key ?? ownerKey, Chance, stands?.Chain);
+        var session = new To2Session(voucher, record.OwnerKey, record.Serial, nonce, cipher, suite) { Exchange = exchange };
+        if (hello.MaxDeviceMessageSize != 0)
+            session.More.MaxMessage = hello.MaxDeviceMessageSize;
+        return (session, answer);
     }
 
     private protected override ValueTask<FdoMessage> GoOnAsync(To2Session state, FdoMessage message, int last, Caller caller, CancellationToken cancel) => message switch
@@ -110,7 +112,7 @@ public sealed class To2Service(IRecordStore store, IAdmission admission, Chance 
         if (ready.ReplacementHMac is not null && state.More.IsReuse)
             throw FdoException.Invalid("ReplacementHMac", "there is one, though the credential is to be used again.");
         state.ReplacementHmac = ready.ReplacementHMac;
-        state.MaxOwnerServiceInfo = Math.Max(SmallestServiceInfo, (int?)ready.MaxOwnerServiceInfoSz ?? SmallestServiceInfo);
+        state.MaxOwnerServiceInfo = state.More.Room(Math.Max(ServiceInfoSizes.Smallest, (int?)ready.MaxOwnerServiceInfoSz ?? 0));
         return SealedMessage.Seal(new OwnerServiceInfoReady(options.MaxDeviceServiceInfo), state.Keys!, Chance);
     }
 

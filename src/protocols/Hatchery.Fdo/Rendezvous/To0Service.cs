@@ -6,6 +6,8 @@ public sealed class RendezvousOptions
 {
     /// <summary>The longest registration granted; an owner that asks for less gets what it asks for.</summary>
     public TimeSpan MaxWait { get; init; } = TimeSpan.FromDays(30);
+    /// <summary>Experimental: take redirects that an owner's delegate signed.</summary>
+    public bool AllowDelegates { get; init; }
     /// <summary>How vouchers are judged; a voucher without entries names no owner and is never taken.</summary>
     public VoucherPolicy Policy { get; init; } = new();
 }
@@ -41,7 +43,7 @@ public sealed class To0Service(IRecordStore store, IAdmission admission, Chance 
             throw FdoException.Invalid("waitSeconds", "0 registers nothing.");
         var voucher = to0d.Voucher;
         VoucherVerifier.Verify(voucher, options.Policy).Require();
-        if (!to1d.Verify(voucher.Owner))
+        if (!to1d.Verify(voucher.Owner, options.AllowDelegates))
             throw new FdoException(FdoErrorCode.InvalidOwnerSignBody, "to1d", "The redirect is not signed by the owner that the voucher names.");
 
         var subject = new Identifier("fdo.guid", voucher.Guid.ToString("N"));

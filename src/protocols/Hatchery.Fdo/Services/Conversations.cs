@@ -54,6 +54,7 @@ internal sealed class Conversation<TState>(TState state, Guid session) : ISessio
 internal sealed class Conversations<TState>(IRecordStore store, Chance chance, string protocol, TimeSpan life) where TState : class, ISessionState<TState>
 {
     private const string Scheme = "Bearer ";
+    private static readonly TimeSpan s_afterwards = TimeSpan.FromSeconds(30);
     private readonly string _kind = "fdo." + protocol;
 
     /// <summary>The token to hand out, and the conversation, which is not stored before <see cref="PutAsync"/>.</summary>
@@ -75,8 +76,9 @@ internal sealed class Conversations<TState>(IRecordStore store, Chance chance, s
             ?? throw new FdoException(FdoErrorCode.InvalidJwtToken, "Authorization", $"The token names no {protocol} that is under way.");
     }
 
-    public ValueTask PutAsync(string token, Conversation<TState> conversation, CancellationToken cancel) =>
-        store.Sessions.PutAsync(_kind, Key(token), conversation, life, cancel);
+    /// <param name="isOver">Its last request was answered: it is kept for a repetition of that, not for as long as a device may be busy.</param>
+    public ValueTask PutAsync(string token, Conversation<TState> conversation, bool isOver, CancellationToken cancel) =>
+        store.Sessions.PutAsync(_kind, Key(token), conversation, isOver && life > s_afterwards ? s_afterwards : life, cancel);
 
     public ValueTask DropAsync(string token, CancellationToken cancel) => store.Sessions.DropAsync(_kind, Key(token), cancel);
 
@@ -135,7 +137,7 @@ public abstract class FdoService<TState> : FdoService where TState : class, ISes
             var (state, answer) = await BeginAsync(message, caller, cancel);
             var (token, opened) = _conversations.Open(state, caller);
             opened.Answered(message, answer);
-            await _conversations.PutAsync(token, opened, cancel);
+            await _conversations.PutAsync(token, opened, isOver: false, cancel);
             return new Reply(answer, token);
         }
         var conversation = await _conversations.TakeAsync(caller, cancel);
@@ -159,9 +161,9 @@ public abstract class FdoService<TState> : FdoService where TState : class, ISes
         }
         finally
         {
-            // The conversation is kept after its last message too, until it expires: the answer may have been lost.
+            // The conversation is kept after its last message too, for a while: the answer may have been lost.
             if (keep)
-                await _conversations.PutAsync(caller.Token!, conversation, cancel);
+                await _conversations.PutAsync(caller.Token!, conversation, conversation.LastType == Types[^1], cancel);
             else
                 await _conversations.DropAsync(caller.Token!, cancel);
         }

@@ -50,7 +50,7 @@ public sealed class FdoHttpServer(ImmutableArray<int> types, Chance correlationI
         new(FdoErrors.Answer(fault as FdoException, FdoHttp.TypeOf(request.Path), caller.Now.Wall, correlationIds));
 }
 
-/// <summary>The client's side; one per connection: it keeps the token as received and echoes it.</summary>
+/// <summary>The client's side; one per connection: it echoes the token that it got last, as received.</summary>
 public sealed class FdoHttpClient : IHttpClientBinding
 {
     private string? _token;
@@ -79,7 +79,8 @@ public sealed class FdoHttpClient : IHttpClientBinding
             return message;
         if (response.Status != 200 || type != asked.Type + 1)
             throw FdoException.Invalid("Message-Type", $"{type} with status {response.Status} is no answer to {asked.Kind}.");
-        _token ??= response.Header("Authorization");
+        // Some servers keep all they know in the token and send another with each answer.
+        _token = response.Header("Authorization") ?? _token;
         if (_token is null && StartsConversation(asked.Type))
             throw FdoException.Invalid("Authorization", $"The answer to {asked.Kind} brings no token.");
         return message;

@@ -28,7 +28,10 @@ public sealed class FdoStream : IEngine<StreamPath, FdoStreamEvent>
     public TimeSpan Deadline => Moment.Never;
     public void Tick(Moment now) { }
 
-    public void Receive(Span<byte> datagram, in StreamPath path, Moment now, Tag tag)
+    public void Receive(Span<byte> datagram, in StreamPath path, Moment now, Tag tag) => Receive(datagram);
+
+    /// <summary>The same without what a stream has no use for.</summary>
+    internal void Receive(ReadOnlySpan<byte> datagram)
     {
         Compact();
         if (_fault is not null)
@@ -122,6 +125,16 @@ public sealed class FdoStream : IEngine<StreamPath, FdoStreamEvent>
         }
         transmit = new Transmit<StreamPath>(count, default, next.Tag, false);
         return true;
+    }
+
+    /// <summary>All that waits to be transmitted, as one piece.</summary>
+    internal byte[] Drain()
+    {
+        var all = new byte[_waiting - _sent];
+        int at = 0;
+        while (TryTransmit(all.AsSpan(at), out var transmit))
+            at += transmit.Length;
+        return all;
     }
 
     private void Compact()
