@@ -8,11 +8,7 @@ mkdir -p "$out"
 [ -x "$tools/sharpfuzz" ] || dotnet tool install SharpFuzz.CommandLine --version 2.3.0 --tool-path "$tools" >/dev/null
 restore fuzz/Hatchery.Fuzz.csproj
 dotnet publish fuzz/Hatchery.Fuzz.csproj -c Release -o "$out/bin" -v quiet -p:UseSharedCompilation=true
-for library in Hatchery.Fdo Hatchery.Cryptography Hatchery.Radius Hatchery.Coap Hatchery.Est; do "$tools/sharpfuzz" "$out/bin/$library.dll"; done
-for library in Hatchery.Fdo Hatchery.Dtls Hatchery.Cryptography Hatchery.Radius; do "$tools/sharpfuzz" "$out/bin/$library.dll"; done
-for library in Hatchery.Est Hatchery.Fdo Hatchery.Cryptography Hatchery.Pki Hatchery.Radius; do "$tools/sharpfuzz" "$out/bin/$library.dll"; done
-for library in Hatchery.Fdo Hatchery.Cryptography Hatchery.Radius Hatchery.EapNoob; do "$tools/sharpfuzz" "$out/bin/$library.dll"; done
-for library in Hatchery.Fdo Hatchery.Cryptography Hatchery.Radius Hatchery.Dpp; do "$tools/sharpfuzz" "$out/bin/$library.dll"; done
+for library in Hatchery.Fdo Hatchery.Est Hatchery.EapNoob Hatchery.Dpp Hatchery.Dtls Hatchery.Coap Hatchery.Radius Hatchery.Pki Hatchery.Cryptography; do "$tools/sharpfuzz" "$out/bin/$library.dll"; done
 failed=0
 passed=0
 for target in $(dotnet "$out/bin/Hatchery.Fuzz.dll" list); do

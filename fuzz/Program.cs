@@ -49,6 +49,7 @@ internal static class Program
         {
             Declared(() => EapNoob.OobMessage.Parse(bytes));
             Declared(() => EapNoob.OobMessage.Parse(System.Text.Encoding.Latin1.GetString(bytes)));
+        },
         ["dpp-stream"] = bytes => Declared(() =>
         {
             var stream = new DppTcp();
