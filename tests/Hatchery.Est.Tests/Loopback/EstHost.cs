@@ -79,15 +79,20 @@ internal sealed class EstHost : IAsyncDisposable, IAdmission
         Srp = new SrpUsers(Store, new SecretBytes(RandomNumberGenerator.GetBytes(32)), () => new SystemClock().Now);
         var engine = new TlsServerOptions
         {
-            Identity = new TlsIdentity([.. identity.Chain.Select(c => c.ToArray())], identity.Key), ClientCertificates = Tls.ClientCertificates.Allow,
-            SrpVerifierOf = Srp.Of, PskOf = id => PskOf?.Invoke(id),
+            Identity = new TlsIdentity([.. identity.Chain.Select(c => c.ToArray())], identity.Key),
+            ClientCertificates = Tls.ClientCertificates.Allow,
+            SrpVerifierOf = Srp.Of,
+            PskOf = id => PskOf?.Invoke(id),
         };
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         IReadOnlyList<Listener> listeners = [];
         builder.WebHost.UseKestrel(k => listeners = k.AddListeners(new ListenerOptions
         {
-            Name = "est", Certificate = _ => context, ClientCertificates = AspNetCore.ClientCertificates.Allow, Protocols = protocols,
+            Name = "est",
+            Certificate = _ => context,
+            ClientCertificates = AspNetCore.ClientCertificates.Allow,
+            Protocols = protocols,
         }, new ListenerOptions
         {
             Name = "engine",
@@ -97,7 +102,9 @@ internal sealed class EstHost : IAsyncDisposable, IAdmission
                 var channel = await tls.HandshakeAsync(cancel);
                 return new SecuredChannel(tls)
                 {
-                    ClientChain = channel.PeerChain, ServerCertificate = identity.Chain[0], TlsUnique = channel.TlsUnique,
+                    ClientChain = channel.PeerChain,
+                    ServerCertificate = identity.Chain[0],
+                    TlsUnique = channel.TlsUnique,
                     TlsExporter = channel.Version == TlsVersions.Tls13 ? channel.Export(ChannelBinding.ExporterLabel, [], ChannelBinding.ExporterLength) : default,
                     SecretName = channel.SrpUser ?? (channel.PskIdentity.IsEmpty ? null : System.Text.Encoding.UTF8.GetString(channel.PskIdentity.Span)),
                 };

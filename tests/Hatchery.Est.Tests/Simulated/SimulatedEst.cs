@@ -137,7 +137,10 @@ internal sealed class SimulatedEst : IAdmission
         var label = new EstLabel
         {
             Authority = new EmbeddedEstAuthority(new EmbeddedAuthority(store, "est", chance)),
-            Implicit = new TrustStore([_maker.Certificate]), Passwords = true, Secrets = true, RenewalWindow = 1,
+            Implicit = new TrustStore([_maker.Certificate]),
+            Passwords = true,
+            Secrets = true,
+            RenewalWindow = 1,
             Demands = CsrDemands.None with { ChallengePassword = true },
         };
         var service = new EstService(store, this, chance, new EstServerOptions { Labels = new Dictionary<string, EstLabel> { [""] = label }.ToFrozenDictionary(), NonceKey = _nonceKey });
@@ -166,7 +169,8 @@ internal sealed class SimulatedEst : IAdmission
             {
                 Filters = to => new TlsFilter(now => new TlsClientEngine(new TlsClientOptions
                 {
-                    Security = to.Security, ServerName = to.Host,
+                    Security = to.Security,
+                    ServerName = to.Host,
                     Identity = to.Security is ChannelSecurity.Certificates { IdentityItem: { } item } && party!.State.Identity(item) is var (key, chain) ? TlsIdentity.FromPkcs8(chain, key.Reveal()) : null,
                 }, chance, now)),
             };
@@ -178,7 +182,9 @@ internal sealed class SimulatedEst : IAdmission
             };
             var options = new EstDeviceOptions
             {
-                ProveOperation = true, Bootstrap = Method == EstProfile.FingerprintMethod, Srp = Method == EstProfile.SecretMethod,
+                ProveOperation = true,
+                Bootstrap = Method == EstProfile.FingerprintMethod,
+                Srp = Method == EstProfile.SecretMethod,
                 AskPassword = Method is EstProfile.FingerprintMethod or EstProfile.PasswordMethod or EstProfile.SecretMethod,
             };
             world.WhenEnded += outcome =>

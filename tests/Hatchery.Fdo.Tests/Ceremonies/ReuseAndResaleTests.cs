@@ -62,7 +62,7 @@ public sealed class ReuseAndResaleTests
         // The buyer runs a service of its own, at the address that the device knows.
         var buyer = new Fleet(s_p256, "http://owner.test:80;bypass");
         var sold = await seller.Vouchers.SellAsync(owned.Guid, FdoPublicKey.From(buyer.OwnerKey), Fleet.Operator, default);
-        Assert.Equal(1, sold.Entries.Length);
+        Assert.Single(sold.Entries);
         Assert.True(sold.Header.PublicKey.IsSameKey(seller.OwnerKey), "the seller's Owner2 key stands where the manufacturer's was");
         await buyer.Vouchers.ImportAsync(sold, Fleet.Operator, default);
         var armed = DeviceCredential.Schema.Reset(owned);
