@@ -5,7 +5,7 @@ using Hatchery.Cryptography.Cose;
 namespace Hatchery.Fdo.Owner;
 
 /// <summary>What the Owner Onboarding Service keeps between two messages of a TO2.</summary>
-public sealed class To2Session : ISessionState<To2Session>
+public sealed class To2Session : ISessionState<To2Session>, IDisposable
 {
     internal To2Session(OwnershipVoucher voucher, string ownerKey, string serial, Nonce nonceTO2ProveDv, CipherSuite cipher, KeyExchangeSuite suite) =>
         (Voucher, OwnerKey, Serial, NonceTO2ProveDv, Cipher, Suite) = (voucher, ownerKey, serial, nonceTO2ProveDv, cipher, suite);
@@ -44,6 +44,12 @@ public sealed class To2Session : ISessionState<To2Session>
     internal int SilentRounds { get; set; }
     internal ServiceInfoJoiner Joiner { get; } = new();
     internal To2More More { get; private set; } = new();
+
+    public void Dispose()
+    {
+        Keys?.Dispose();
+        Exchange?.Dispose();
+    }
 
     public byte[] Write()
     {

@@ -6,9 +6,10 @@ namespace Hatchery.Fdo.Services;
 
 /// <summary>What a service keeps between two messages of one protocol run, with what it last answered: the same request again gets the same
 /// answer, so a lost response costs nothing; any other replay is out of order.</summary>
-internal sealed class Conversation<TState>(TState state, Guid session) : ISessionState<Conversation<TState>> where TState : class, ISessionState<TState>
+internal sealed class Conversation<TState>(TState? state, Guid session) : ISessionState<Conversation<TState>> where TState : class, ISessionState<TState>
 {
-    public TState State { get; } = state;
+    /// <summary>Null: over, and kept for its last answer only.</summary>
+    public TState? State { get; private set; } = state;
     public Guid Session { get; } = session;
     /// <summary>Type of the request answered last; 0 before the first.</summary>
     public int LastType { get; private set; }
@@ -16,6 +17,13 @@ internal sealed class Conversation<TState>(TState state, Guid session) : ISessio
     private FdoMessage? _answer;
 
     public void Answered(FdoMessage request, FdoMessage answer) => (LastType, _lastRequest, _answer) = (request.Type, SHA256.HashData(request.Raw.Span), answer);
+
+    /// <summary>What was agreed is forgotten, keys first; the last answer is kept.</summary>
+    public void End()
+    {
+        (State as IDisposable)?.Dispose();
+        State = null;
+    }
 
     /// <summary>The answer, if this is the request answered last; else null.</summary>
     public FdoMessage? Again(FdoMessage request) =>
@@ -25,7 +33,7 @@ internal sealed class Conversation<TState>(TState state, Guid session) : ISessio
     {
         var writer = new CborWriter();
         writer.WriteStartArray(6);
-        writer.WriteByteString(State.Write());
+        writer.WriteByteString(State?.Write() ?? []);
         writer.WriteByteString(Session.ToByteArray(bigEndian: true));
         writer.WriteInt32(LastType);
         writer.WriteByteString(_lastRequest);
@@ -39,7 +47,8 @@ internal sealed class Conversation<TState>(TState state, Guid session) : ISessio
     {
         var reader = new CborReader(bytes);
         reader.ReadStartArray();
-        var result = new Conversation<TState>(TState.Read(reader.ReadByteString()), new Guid(reader.ReadByteString(), bigEndian: true));
+        byte[] state = reader.ReadByteString();
+        var result = new Conversation<TState>(state.Length == 0 ? null : TState.Read(state), new Guid(reader.ReadByteString(), bigEndian: true));
         (result.LastType, result._lastRequest) = (reader.ReadInt32(), reader.ReadByteString());
         int type = reader.ReadInt32();
         byte[] answer = reader.ReadByteString();
@@ -149,21 +158,25 @@ public abstract class FdoService<TState> : FdoService where TState : class, ISes
                 keep = true;
                 return new Reply(again);
             }
-            var answer = await GoOnAsync(conversation.State, message, conversation.LastType, caller, cancel);
+            if (conversation.State is not { } state)
+                throw Unexpected(message, conversation.LastType);
+            var answer = await GoOnAsync(state, message, conversation.LastType, caller, cancel);
             conversation.Answered(message, answer);
+            if (message.Type == Types[^1])
+                conversation.End();
             keep = true;
             return new Reply(answer);
         }
         catch (FdoException)
         {
-            keep = Survives(conversation.State, message);
+            keep = conversation.State is { } state && Survives(state, message);
             throw;
         }
         finally
         {
             // The conversation is kept after its last message too, for a while: the answer may have been lost.
             if (keep)
-                await _conversations.PutAsync(caller.Token!, conversation, conversation.LastType == Types[^1], cancel);
+                await _conversations.PutAsync(caller.Token!, conversation, conversation.State is null, cancel);
             else
                 await _conversations.DropAsync(caller.Token!, cancel);
         }
