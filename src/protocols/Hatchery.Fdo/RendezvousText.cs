@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Formats.Cbor;
 using System.Globalization;
 using System.Net;
+using Hatchery.Cryptography.Cose;
 
 namespace Hatchery.Fdo;
 
@@ -110,6 +111,6 @@ public static class RendezvousText
     {
         var writer = WireReading.Writer(32);
         write(writer);
-        return writer.Encode();
+        return writer.Finish();
     }
 }

@@ -10,9 +10,12 @@ public sealed class BoundedCborReader
 {
     public const int DefaultMaxDepth = 16;
 
+    /// <summary>What a reader that has ended reads from: nothing, for ever.</summary>
+    private static readonly CborReader s_atEnd = new(default, CborConformanceMode.Lax);
     private static readonly UTF8Encoding s_strict = new(false, throwOnInvalidBytes: true);
     private readonly ReadOnlyMemory<byte> _bytes;
-    private readonly CborReader _reader;
+    /// <summary>Lent by <see cref="CborPool"/> until <see cref="End"/>.</summary>
+    private CborReader _reader;
     private readonly int _maxDepth;
 
     public BoundedCborReader(ReadOnlyMemory<byte> bytes, CborFault fault, int maxDepth = DefaultMaxDepth)
@@ -20,7 +23,7 @@ public sealed class BoundedCborReader
         _bytes = bytes;
         Fault = fault;
         _maxDepth = maxDepth;
-        _reader = new CborReader(bytes, CborConformanceMode.Lax);
+        _reader = CborPool.Read(bytes);
     }
 
     public CborFault Fault { get; }
@@ -213,6 +216,10 @@ public sealed class BoundedCborReader
     {
         if (_reader.BytesRemaining != 0)
             throw Wrong(field, $"{_reader.BytesRemaining} bytes follow behind its end.");
+        if (ReferenceEquals(_reader, s_atEnd))
+            return;
+        CborPool.Return(_reader);
+        _reader = s_atEnd;
     }
 
     private void Deeper(string field)

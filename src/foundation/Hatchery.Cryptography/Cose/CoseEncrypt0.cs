@@ -68,7 +68,7 @@ public sealed class CoseEncrypt0
 
     private static CoseEncrypt0 Assemble(byte[] @protected, int algorithm, byte[] iv, byte[] ciphertext)
     {
-        var writer = new CborWriter(CborConformanceMode.Lax, initialCapacity: ciphertext.Length + 32);
+        var writer = CborPool.Writer(ciphertext.Length + 32);
         writer.WriteTag((CborTag)Tag);
         writer.WriteStartArray(3);
         writer.WriteByteString(@protected);
@@ -78,7 +78,7 @@ public sealed class CoseEncrypt0
         writer.WriteEndMap();
         writer.WriteByteString(ciphertext);
         writer.WriteEndArray();
-        return new CoseEncrypt0(writer.Encode(), @protected, algorithm, iv, ciphertext);
+        return new CoseEncrypt0(writer.Finish(), @protected, algorithm, iv, ciphertext);
     }
 
     /// <summary>The plaintext; null if algorithm or lengths do not fit or the tag does not match.</summary>

@@ -72,7 +72,7 @@ public sealed class CoseSign1
 
     private static CoseSign1 Assemble(byte[] @protected, int algorithm, CoseHeaders unprotected, ReadOnlyMemory<byte> payload, byte[] signature)
     {
-        var writer = new CborWriter(CborConformanceMode.Lax, initialCapacity: payload.Length + signature.Length + 256);
+        var writer = CborPool.Writer(payload.Length + signature.Length + 256);
         writer.WriteTag((CborTag)Tag);
         writer.WriteStartArray(4);
         writer.WriteByteString(@protected);
@@ -80,7 +80,7 @@ public sealed class CoseSign1
         writer.WriteByteString(payload.Span);
         writer.WriteByteString(signature);
         writer.WriteEndArray();
-        return new CoseSign1(writer.Encode(), @protected, algorithm, unprotected, payload, signature);
+        return new CoseSign1(writer.Finish(), @protected, algorithm, unprotected, payload, signature);
     }
 
     /// <summary>False also where algorithm, curve and length of the signature do not fit together.</summary>

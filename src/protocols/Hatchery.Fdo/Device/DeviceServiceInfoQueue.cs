@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Hatchery.Cryptography.Cose;
 
 namespace Hatchery.Fdo.Device;
 
@@ -53,7 +54,7 @@ internal sealed class DeviceServiceInfoQueue
             foreach (string name in names.Skip(first).Take(count))
                 writer.WriteTextString(name);
             writer.WriteEndArray();
-            _pairs.Enqueue(new ServiceInfoPair("devmod:modules", writer.Encode()));
+            _pairs.Enqueue(new ServiceInfoPair("devmod:modules", writer.Finish()));
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Hatchery.Cryptography.Cose;
 
 namespace Hatchery.Fdo.Device;
 
@@ -147,20 +148,20 @@ internal static class DeviceValue
     {
         var writer = WireReading.Writer(16);
         writer.WriteInt64(value);
-        return writer.Encode();
+        return writer.Finish();
     }
 
     public static byte[] Bytes(ReadOnlySpan<byte> value)
     {
         var writer = WireReading.Writer(value.Length + 8);
         writer.WriteByteString(value);
-        return writer.Encode();
+        return writer.Finish();
     }
 
     public static byte[] Text(string value)
     {
         var writer = WireReading.Writer(value.Length + 8);
         writer.WriteTextString(value);
-        return writer.Encode();
+        return writer.Finish();
     }
 }

@@ -33,7 +33,7 @@ public sealed record DeviceMfgInfo(PublicKeyType KeyType, PublicKeyEncoding KeyE
         writer.WriteTextString(Model);
         writer.WriteByteString(Csr.Span);
         writer.WriteEndArray();
-        return writer.Encode();
+        return writer.Finish();
     }
 }
 

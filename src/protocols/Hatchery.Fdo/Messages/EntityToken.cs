@@ -76,6 +76,6 @@ public sealed record EntityToken(CoseSign1 Signed, Nonce Nonce, Guid Guid, ReadO
             writer.WriteEncodedValue(fdo.Span);
         }
         writer.WriteEndMap();
-        return new EntityToken(attestationKey.Sign(writer.Encode(), unprotected, chance, use), nonce, guid, fdo);
+        return new EntityToken(attestationKey.Sign(writer.Finish(), unprotected, chance, use), nonce, guid, fdo);
     }
 }

@@ -1,4 +1,5 @@
 using System.Formats.Cbor;
+using Hatchery.Cryptography.Cose;
 
 namespace Hatchery.Fdo;
 
@@ -32,7 +33,7 @@ public abstract record FdoMessage : IMessage
     {
         var writer = WireReading.Writer(Capacity);
         Write(writer);
-        return writer.Encode();
+        return writer.Finish();
     }
 
     public sealed override string ToString() => Kind.Name;

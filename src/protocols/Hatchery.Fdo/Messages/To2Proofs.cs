@@ -134,7 +134,7 @@ public sealed record ProveOVHdrContent(OwnershipVoucherHeader Header, int NumOVE
         writer.WriteEncodedValue(HelloDeviceHash.Raw.Span);
         writer.WriteUInt32(MaxOwnerMessageSize);
         writer.WriteEndArray();
-        return writer.Encode();
+        return writer.Finish();
     }
 }
 
@@ -226,7 +226,7 @@ public sealed record ProveDevice(EntityToken Token, Nonce EuphNonce, ReadOnlyMem
         var nonce = new byte[1 + Nonce.Size];
         nonce[0] = 0x50;
         nonceTO2SetupDv.Value.CopyTo(nonce.AsMemory(1));
-        var token = EntityToken.Sign(nonceTO2ProveDv, guid, fdo.Encode(), new CoseHeaders([(NonceLabel, nonce)]), attestationKey, chance, "TO2.ProveDevice");
+        var token = EntityToken.Sign(nonceTO2ProveDv, guid, fdo.Finish(), new CoseHeaders([(NonceLabel, nonce)]), attestationKey, chance, "TO2.ProveDevice");
         return new ProveDevice(token, nonceTO2SetupDv, xB);
     }
 

@@ -36,7 +36,7 @@ public sealed record SetupDevice(CoseSign1 Signed, RendezvousInfo RendezvousInfo
         nonceTO2SetupDv.Write(writer);
         writer.WriteEncodedValue(owner2Key.Raw.Span);
         writer.WriteEndArray();
-        return new SetupDevice(owner2.Sign(writer.Encode(), CoseHeaders.Empty, chance, "TO2.SetupDevice"), rendezvousInfo, guid, nonceTO2SetupDv, owner2Key);
+        return new SetupDevice(owner2.Sign(writer.Finish(), CoseHeaders.Empty, chance, "TO2.SetupDevice"), rendezvousInfo, guid, nonceTO2SetupDv, owner2Key);
     }
 
     private protected override void Write(CborWriter writer) => writer.WriteEncodedValue(Signed.Raw.Span);

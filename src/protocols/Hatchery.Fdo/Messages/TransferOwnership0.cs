@@ -67,7 +67,7 @@ public sealed record To0d(OwnershipVoucher Voucher, uint WaitSeconds, Nonce Nonc
         writer.WriteUInt32(waitSeconds);
         nonce.Write(writer);
         writer.WriteEndArray();
-        return new To0d(voucher, waitSeconds, nonce, writer.Encode());
+        return new To0d(voucher, waitSeconds, nonce, writer.Finish());
     }
 }
 
@@ -115,7 +115,7 @@ public sealed record To1d(CoseSign1 Signed, ImmutableArray<To2AddressEntry> Addr
         writer.WriteEncodedValue(to1dTo0dHash.Raw.Span);
         writer.WriteEndArray();
         var headers = delegateChain is null ? CoseHeaders.Empty : new CoseHeaders([(DelegateChain.Label, delegateChain.Raw)]);
-        return new To1d(owner.Sign(writer.Encode(), headers, chance, "TO0.to1d"), addresses, to1dTo0dHash) { Delegate = delegateChain };
+        return new To1d(owner.Sign(writer.Finish(), headers, chance, "TO0.to1d"), addresses, to1dTo0dHash) { Delegate = delegateChain };
     }
 }
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Formats.Cbor;
+using Hatchery.Cryptography.Cose;
 
 namespace Hatchery.Fdo.Owner;
 
@@ -145,20 +146,20 @@ public static class ServiceInfoValue
     {
         var writer = WireReading.Writer(value.Length + 8);
         writer.WriteTextString(value);
-        return writer.Encode();
+        return writer.Finish();
     }
 
     public static byte[] Number(long value)
     {
         var writer = WireReading.Writer(16);
         writer.WriteInt64(value);
-        return writer.Encode();
+        return writer.Finish();
     }
 
     public static byte[] Bytes(ReadOnlySpan<byte> value)
     {
         var writer = WireReading.Writer(value.Length + 8);
         writer.WriteByteString(value);
-        return writer.Encode();
+        return writer.Finish();
     }
 }

@@ -177,7 +177,7 @@ internal sealed class EncryptThenMacSession(EncryptThenMacSuite suite, Immutable
         writer.WriteByteString(payload);
         writer.WriteByteString(Mac(keys, payload));
         writer.WriteEndArray();
-        return writer.Encode();
+        return writer.Finish();
     }
 
     private byte[] Inner(EncryptThenMacProfile profile, byte[] iv, byte[] ciphertext)
@@ -199,7 +199,7 @@ internal sealed class EncryptThenMacSession(EncryptThenMacSuite suite, Immutable
         writer.WriteEndMap();
         writer.WriteByteString(ciphertext);
         writer.WriteEndArray();
-        return writer.Encode();
+        return writer.Finish();
     }
 
     private byte[] Mac(EncryptThenMacKeys keys, ReadOnlySpan<byte> payload)
@@ -224,7 +224,7 @@ internal sealed class EncryptThenMacSession(EncryptThenMacSuite suite, Immutable
         writer.WriteByteString([]);
         writer.WriteByteString(payload);
         writer.WriteEndArray();
-        return writer.Encode();
+        return writer.Finish();
     }
 
     /// <summary>HMAC 256/256 or HMAC 384/384; the Java code names SHA-384 instead of the latter.</summary>

@@ -83,6 +83,6 @@ public sealed class OwnershipVoucher
             writer.WriteEncodedValue(entry.Raw.Span);
         writer.WriteEndArray();
         writer.WriteEndArray();
-        return writer.Encode();
+        return writer.Finish();
     }
 }

@@ -27,7 +27,7 @@ public sealed class OwnershipVoucherHeader
         else
             writer.WriteEncodedValue(devCertChainHash.Raw.Span);
         writer.WriteEndArray();
-        Raw = writer.Encode();
+        Raw = writer.Finish();
     }
 
     /// <summary>OVHProtVer as found.</summary>

@@ -47,7 +47,7 @@ public sealed class VoucherEntry
             writer.WriteEncodedValue(extra.Span);
         writer.WriteEncodedValue(next.Raw.Span);
         writer.WriteEndArray();
-        var signed = owner.Sign(writer.Encode(), CoseHeaders.Empty, chance, use);
+        var signed = owner.Sign(writer.Finish(), CoseHeaders.Empty, chance, use);
         return new VoucherEntry(signed, previous, headerInfo, extra.IsEmpty ? new byte[] { 0xF6 } : extra, next);
     }
 }

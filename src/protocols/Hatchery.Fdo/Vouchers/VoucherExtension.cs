@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Hatchery.Cryptography.Cose;
 
 namespace Hatchery.Fdo;
 
@@ -41,7 +42,7 @@ public static class VoucherExtension
             return default;
         var writer = WireReading.Writer(extra.Length + 4);
         writer.WriteByteString(extra.Span);
-        return writer.Encode();
+        return writer.Finish();
     }
 
     private static FdoException Refuse(string field, string sentence) => new(FdoErrorCode.InvalidOwnershipVoucher, field, $"{field}: {sentence}");

@@ -17,7 +17,7 @@ public sealed class FdoHash : IEquatable<FdoHash>
         writer.WriteInt32((int)type);
         writer.WriteByteString(value.Span);
         writer.WriteEndArray();
-        Raw = writer.Encode();
+        Raw = writer.Finish();
     }
 
     public HashType Type { get; }

@@ -104,7 +104,7 @@ public sealed class FdoPublicKey
         else
             throw new ArgumentException("A chain is made by FromChain.", nameof(encoding));
         writer.WriteEndArray();
-        return new FdoPublicKey(type, encoding, spki, [], writer.Encode());
+        return new FdoPublicKey(type, encoding, spki, [], writer.Finish());
     }
 
     /// <inheritdoc cref="FromSubjectPublicKeyInfo"/>
@@ -120,7 +120,7 @@ public sealed class FdoPublicKey
         var writer = Begin(type, PublicKeyEncoding.X5Chain);
         X5Chain.Write(writer, chain);
         writer.WriteEndArray();
-        return new FdoPublicKey(type, PublicKeyEncoding.X5Chain, spki, chain, writer.Encode());
+        return new FdoPublicKey(type, PublicKeyEncoding.X5Chain, spki, chain, writer.Finish());
     }
 
     private static PublicKeyType Checked(ReadOnlyMemory<byte> spki, PublicKeyType? rsaType, string parameter)

@@ -38,7 +38,7 @@ public sealed class RendezvousInfo
             writer.WriteEndArray();
         }
         writer.WriteEndArray();
-        Raw = writer.Encode();
+        Raw = writer.Finish();
     }
 
     public ImmutableArray<RendezvousDirective> Directives { get; }

@@ -16,7 +16,7 @@ public sealed class SigInfo
         writer.WriteInt32((int)type);
         writer.WriteByteString([]);
         writer.WriteEndArray();
-        Raw = writer.Encode();
+        Raw = writer.Finish();
     }
 
     /// <summary>May be a number that the enumeration does not name.</summary>

@@ -41,5 +41,6 @@ internal static class WireReading
             writer.WriteNull();
     }
 
-    public static CborWriter Writer(int capacity = 256) => new(CborConformanceMode.Lax, initialCapacity: capacity);
+    /// <inheritdoc cref="CborPool.Writer"/>
+    public static CborWriter Writer(int capacity = 256) => CborPool.Writer(capacity);
 }

@@ -35,7 +35,7 @@ public sealed class Command(string command, ImmutableArray<string> arguments, bo
         foreach (string argument in arguments)
             writer.WriteTextString(argument);
         writer.WriteEndArray();
-        return ServiceInfoValue.Bytes(writer.Encode());
+        return ServiceInfoValue.Bytes(writer.Finish());
     }
 
     public override ModuleCursor Receive(ModuleCursor cursor, string message, ReadOnlyMemory<byte> value)
