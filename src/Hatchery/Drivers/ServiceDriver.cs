@@ -85,7 +85,7 @@ public sealed class ServiceDriver(IService service, Func<Player, Actor> hereOf, 
             Peer = peerOf(way == Way.Sent ? message.Kind.To : message.Kind.From),
             Medium = medium,
             Layers = message.Protection == Protection.Clear ? caller.Layers : caller.Layers.Add(new Layer("message", message.Protection)),
-            Frames = new ReadOnlySpan<Tag>(in frames),
+            Frames = frames.Value == 0 ? default : new ReadOnlySpan<Tag>(in frames),
             Message = message,
             Bytes = bytes,
         });

@@ -11,12 +11,16 @@ internal sealed class Conversation<TState>(TState? state, Guid session) : ISessi
     /// <summary>Null: over, and kept for its last answer only.</summary>
     public TState? State { get; private set; } = state;
     public Guid Session { get; } = session;
+    /// <summary>Under which it is stored; set by whoever opens or takes it.</summary>
+    public string Key { get; set; } = "";
     /// <summary>Type of the request answered last; 0 before the first.</summary>
     public int LastType { get; private set; }
-    private byte[] _lastRequest = [];
+    /// <summary>The request answered last, and its SHA-256 where only that is known: a conversation that was written and read.</summary>
+    private ReadOnlyMemory<byte> _lastRequest;
+    private byte[] _lastHash = [];
     private FdoMessage? _answer;
 
-    public void Answered(FdoMessage request, FdoMessage answer) => (LastType, _lastRequest, _answer) = (request.Type, SHA256.HashData(request.Raw.Span), answer);
+    public void Answered(FdoMessage request, FdoMessage answer) => (LastType, _lastRequest, _lastHash, _answer) = (request.Type, request.Raw, [], answer);
 
     /// <summary>What was agreed is forgotten, keys first; the last answer is kept.</summary>
     public void End()
@@ -26,8 +30,8 @@ internal sealed class Conversation<TState>(TState? state, Guid session) : ISessi
     }
 
     /// <summary>The answer, if this is the request answered last; else null.</summary>
-    public FdoMessage? Again(FdoMessage request) =>
-        request.Type == LastType && SHA256.HashData(request.Raw.Span).AsSpan().SequenceEqual(_lastRequest) ? _answer : null;
+    public FdoMessage? Again(FdoMessage request) => request.Type == LastType
+        && (_lastHash.Length > 0 ? SHA256.HashData(request.Raw.Span).AsSpan().SequenceEqual(_lastHash) : request.Raw.Span.SequenceEqual(_lastRequest.Span)) ? _answer : null;
 
     public byte[] Write()
     {
@@ -36,7 +40,7 @@ internal sealed class Conversation<TState>(TState? state, Guid session) : ISessi
         writer.WriteByteString(State?.Write() ?? []);
         writer.WriteByteString(Session.ToByteArray(bigEndian: true));
         writer.WriteInt32(LastType);
-        writer.WriteByteString(_lastRequest);
+        writer.WriteByteString(_lastHash.Length > 0 || LastType == 0 ? _lastHash : SHA256.HashData(_lastRequest.Span));
         writer.WriteInt32(_answer?.Type ?? 0);
         writer.WriteByteString(_answer is null ? [] : _answer.Raw.Span);
         writer.WriteEndArray();
@@ -49,7 +53,7 @@ internal sealed class Conversation<TState>(TState? state, Guid session) : ISessi
         reader.ReadStartArray();
         byte[] state = reader.ReadByteString();
         var result = new Conversation<TState>(state.Length == 0 ? null : TState.Read(state), new Guid(reader.ReadByteString(), bigEndian: true));
-        (result.LastType, result._lastRequest) = (reader.ReadInt32(), reader.ReadByteString());
+        (result.LastType, result._lastHash) = (reader.ReadInt32(), reader.ReadByteString());
         int type = reader.ReadInt32();
         byte[] answer = reader.ReadByteString();
         result._answer = type == 0 ? null : FdoCodec.Parse(type, answer);
@@ -70,9 +74,9 @@ internal sealed class Conversations<TState>(IRecordStore store, Chance chance, s
     public (string Token, Conversation<TState> Conversation) Open(TState state, Caller caller)
     {
         string token = Scheme + Convert.ToHexStringLower(chance.Bytes(16, $"{protocol}.Authorization"));
-        var session = SessionOf(token);
+        var (key, session) = Names(token);
         caller.Session = new SessionId(session);
-        return (token, new Conversation<TState>(state, session));
+        return (token, new Conversation<TState>(state, session) { Key = key });
     }
 
     /// <summary>Throws <see cref="FdoException"/> 1: no token, none of this protocol, expired, or under way in another request.</summary>
@@ -80,20 +84,28 @@ internal sealed class Conversations<TState>(IRecordStore store, Chance chance, s
     {
         if (caller.Token is null)
             throw new FdoException(FdoErrorCode.InvalidJwtToken, "Authorization", "There is no Authorization header.");
-        caller.Session = new SessionId(SessionOf(caller.Token));
-        return await store.Sessions.TakeAsync<Conversation<TState>>(_kind, Key(caller.Token), cancel)
+        var (key, session) = Names(caller.Token);
+        caller.Session = new SessionId(session);
+        var conversation = await store.Sessions.TakeAsync<Conversation<TState>>(_kind, key, cancel)
             ?? throw new FdoException(FdoErrorCode.InvalidJwtToken, "Authorization", $"The token names no {protocol} that is under way.");
+        conversation.Key = key;
+        return conversation;
     }
 
     /// <param name="isOver">Its last request was answered: it is kept for a repetition of that, not for as long as a device may be busy.</param>
-    public ValueTask PutAsync(string token, Conversation<TState> conversation, bool isOver, CancellationToken cancel) =>
-        store.Sessions.PutAsync(_kind, Key(token), conversation, isOver && life > s_afterwards ? s_afterwards : life, cancel);
+    public ValueTask PutAsync(Conversation<TState> conversation, bool isOver, CancellationToken cancel) =>
+        store.Sessions.PutAsync(_kind, conversation.Key, conversation, isOver && life > s_afterwards ? s_afterwards : life, cancel);
 
-    public ValueTask DropAsync(string token, CancellationToken cancel) => store.Sessions.DropAsync(_kind, Key(token), cancel);
+    public ValueTask DropAsync(string token, CancellationToken cancel) => store.Sessions.DropAsync(_kind, Names(token).Key, cancel);
 
-    private static string Key(string token) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(token)).AsSpan(0, 16));
-
-    private static Guid SessionOf(string token) => new(SHA256.HashData(Encoding.UTF8.GetBytes("session " + token)).AsSpan(0, 16));
+    /// <summary>Halves of the token's SHA-256: one it is stored under, the other names the session to whoever watches.</summary>
+    private static (string Key, Guid Session) Names(string token)
+    {
+        Span<byte> utf8 = stackalloc byte[256], hash = stackalloc byte[32];
+        var bytes = token.Length <= 80 ? utf8[..Encoding.UTF8.GetBytes(token, utf8)] : Encoding.UTF8.GetBytes(token);
+        SHA256.HashData(bytes, hash);
+        return (Convert.ToHexStringLower(hash[..16]), new Guid(hash[16..]));
+    }
 }
 
 /// <summary>A service of one of FDO's protocols: finds the conversation, keeps the order of messages, answers a repeated request again.</summary>
@@ -146,7 +158,7 @@ public abstract class FdoService<TState> : FdoService where TState : class, ISes
             var (state, answer) = await BeginAsync(message, caller, cancel);
             var (token, opened) = _conversations.Open(state, caller);
             opened.Answered(message, answer);
-            await _conversations.PutAsync(token, opened, isOver: false, cancel);
+            await _conversations.PutAsync(opened, isOver: false, cancel);
             return new Reply(answer, token);
         }
         var conversation = await _conversations.TakeAsync(caller, cancel);
@@ -176,7 +188,7 @@ public abstract class FdoService<TState> : FdoService where TState : class, ISes
         {
             // The conversation is kept after its last message too, for a while: the answer may have been lost.
             if (keep)
-                await _conversations.PutAsync(caller.Token!, conversation, conversation.State is null, cancel);
+                await _conversations.PutAsync(conversation, conversation.State is null, cancel);
             else
                 await _conversations.DropAsync(caller.Token!, cancel);
         }
