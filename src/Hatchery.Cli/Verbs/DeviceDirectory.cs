@@ -6,46 +6,17 @@ using Hatchery.Transports;
 
 namespace Hatchery.Cli.Verbs;
 
-/// <summary>A simulated device's folder: credential, sealing key, witness key, files. The sealing key lies beside what it seals, as in a device without a secure element.</summary>
-internal sealed class DeviceDirectory : IDisposable
+/// <summary>An FDO device's folder: credential, keys, and the files that its owner sent.</summary>
+internal sealed class DeviceDirectory : SimulatedDeviceFolder<DeviceCredential>
 {
-    private readonly AesGcmSealer _sealer;
-
-    private DeviceDirectory(string path)
-    {
-        Path = path;
-        Directory.CreateDirectory(path);
-        _sealer = new AesGcmSealer(Key("seal.key"), new SystemChance());
-        WitnessKey = new WitnessKey(Key("witness.key"));
-        File = StateFile.Open(DeviceCredential.Schema, System.IO.Path.Combine(path, "credential"), _sealer);
-    }
+    private DeviceDirectory(string path) : base(path, DeviceCredential.Schema, "credential") { }
 
     public static DeviceDirectory Open(DirectoryInfo folder) => new(folder.FullName);
 
-    public string Path { get; }
-    public StateFile<DeviceCredential> File { get; }
-    public WitnessKey WitnessKey { get; }
     public DeviceFolder Files => new(System.IO.Path.Combine(Path, "files"));
 
     public DeviceCredential Credential() => File.Load() is { IsInitialized: true } credential ? credential
         : throw new CommandException($"{Path} holds no initialized device. Start with: hatchery fdo device init --manufacturer URL");
-
-    private byte[] Key(string name)
-    {
-        string file = System.IO.Path.Combine(Path, name);
-        if (System.IO.File.Exists(file))
-            return System.IO.File.ReadAllBytes(file);
-        byte[] key = RandomNumberGenerator.GetBytes(32);
-        using var stream = PrivateFile.Create(file);
-        stream.Write(key);
-        return key;
-    }
-
-    public void Dispose()
-    {
-        File.Dispose();
-        _sealer.Dispose();
-    }
 }
 
 internal static class Destinations

@@ -212,40 +212,9 @@ internal static class DppVerbs
         return command;
     }
 
-    /// <summary>A simulated device's folder. The sealing key lies beside what it seals, as in a device without a secure element.</summary>
-    private sealed class Folder : IDisposable
+    /// <summary>An Enrollee's folder.</summary>
+    private sealed class Folder(DirectoryInfo folder) : SimulatedDeviceFolder<EnrolleeState>(folder.FullName, EnrolleeState.Schema, "enrollee")
     {
-        private readonly AesGcmSealer _sealer;
-
-        public Folder(DirectoryInfo folder)
-        {
-            Path = folder.FullName;
-            Directory.CreateDirectory(Path);
-            _sealer = new AesGcmSealer(Key("seal.key"), new SystemChance());
-            WitnessKey = new WitnessKey(Key("witness.key"));
-            File = StateFile.Open(EnrolleeState.Schema, System.IO.Path.Combine(Path, "enrollee"), _sealer);
-        }
-
-        public string Path { get; }
-        public StateFile<EnrolleeState> File { get; }
-        public WitnessKey WitnessKey { get; }
         public EnrolleeState Device() => File.Load() is { BootstrappingKey: not null } state ? state : throw new CommandException($"{Path} holds no device. Start with: hatchery dpp device make");
-
-        private byte[] Key(string name)
-        {
-            string file = System.IO.Path.Combine(Path, name);
-            if (System.IO.File.Exists(file))
-                return System.IO.File.ReadAllBytes(file);
-            byte[] key = RandomNumberGenerator.GetBytes(32);
-            using var stream = PrivateFile.Create(file);
-            stream.Write(key);
-            return key;
-        }
-
-        public void Dispose()
-        {
-            File.Dispose();
-            _sealer.Dispose();
-        }
     }
 }

@@ -12,42 +12,10 @@ using Hatchery.Transports;
 
 namespace Hatchery.Cli.Verbs;
 
-/// <summary>A simulated device's folder: association, sealing key, witness key.</summary>
-internal sealed class EapNoobFolder : IDisposable
+/// <summary>An EAP-NOOB peer's folder.</summary>
+internal sealed class EapNoobFolder(DirectoryInfo folder) : SimulatedDeviceFolder<NoobPeerState>(folder.FullName, NoobPeerState.Schema, "association")
 {
-    private readonly AesGcmSealer _sealer;
-
-    public EapNoobFolder(DirectoryInfo folder)
-    {
-        Path = folder.FullName;
-        Directory.CreateDirectory(Path);
-        _sealer = new AesGcmSealer(Key("seal.key"), new SystemChance());
-        WitnessKey = new WitnessKey(Key("witness.key"));
-        File = StateFile.Open(NoobPeerState.Schema, System.IO.Path.Combine(Path, "association"), _sealer);
-    }
-
-    public string Path { get; }
-    public StateFile<NoobPeerState> File { get; }
-    public WitnessKey WitnessKey { get; }
-
     public NoobPeerState State() => File.Load() ?? throw new CommandException($"{Path} holds no device. Start with: hatchery eapnoob device join");
-
-    private byte[] Key(string name)
-    {
-        string file = System.IO.Path.Combine(Path, name);
-        if (System.IO.File.Exists(file))
-            return System.IO.File.ReadAllBytes(file);
-        byte[] key = RandomNumberGenerator.GetBytes(32);
-        using var stream = PrivateFile.Create(file);
-        stream.Write(key);
-        return key;
-    }
-
-    public void Dispose()
-    {
-        File.Dispose();
-        _sealer.Dispose();
-    }
 }
 
 /// <summary>A device's way into the network: 802.1X on an interface, or RADIUS itself where there is no authenticator.</summary>

@@ -10,35 +10,10 @@ using Hatchery.Transports;
 
 namespace Hatchery.Cli.Verbs;
 
-/// <summary>An EST client's folder: its state, the key that seals it, the witness key.</summary>
-internal sealed class EstDeviceFolder : IDisposable
+/// <summary>An EST client's folder.</summary>
+internal sealed class EstDeviceFolder(DirectoryInfo folder) : SimulatedDeviceFolder<EstDeviceState>(folder.FullName, EstDeviceState.Schema, "state")
 {
-    private readonly AesGcmSealer _sealer;
-
-    public EstDeviceFolder(DirectoryInfo folder)
-    {
-        Path = folder.FullName;
-        Directory.CreateDirectory(Path);
-        _sealer = new AesGcmSealer(Key("seal.key"), new SystemChance());
-        WitnessKey = new WitnessKey(Key("witness.key"));
-        File = StateFile.Open(EstDeviceState.Schema, System.IO.Path.Combine(Path, "state"), _sealer);
-    }
-
-    public string Path { get; }
-    public StateFile<EstDeviceState> File { get; }
-    public WitnessKey WitnessKey { get; }
     public EstDeviceState State => File.Load() ?? EstDeviceState.Blank;
-
-    private byte[] Key(string name)
-    {
-        string file = System.IO.Path.Combine(Path, name);
-        if (System.IO.File.Exists(file))
-            return System.IO.File.ReadAllBytes(file);
-        byte[] key = RandomNumberGenerator.GetBytes(32);
-        using var stream = PrivateFile.Create(file);
-        stream.Write(key);
-        return key;
-    }
 
     /// <summary>An identity of the state for the platform's TLS.</summary>
     public static SslStreamCertificateContext? Context(EstDeviceState state, string item)
@@ -79,11 +54,5 @@ internal sealed class EstDeviceFolder : IDisposable
         {
             throw new CommandException($"Our own TLS engine takes P-256 and P-384 keys only; {item} has another.");
         }
-    }
-
-    public void Dispose()
-    {
-        File.Dispose();
-        _sealer.Dispose();
     }
 }
