@@ -12,6 +12,8 @@ return args switch
     ["est-enroll", .. var rest] => await Hatchery.Bench.Est.EnrollmentLoad.RunAsync(rest),
     ["dtls-figures", .. var rest] => Hatchery.Bench.Dtls.DtlsFigures.Run(rest),
     ["eapnoob", .. var rest] => await Hatchery.Bench.EapNoob.NoobLoad.RunAsync(rest),
+    ["eapnoob-radius", .. var rest] => await Hatchery.Bench.EapNoob.NoobLoad.OverRadiusAsync(rest),
+    ["eapnoob-server"] => await Hatchery.Bench.EapNoob.NoobLoad.ServeAsync(),
     ["fdo-suites", .. var rest] => await To2Suites.RunAsync(rest),
     ["fdo-memory", .. var rest] => await To2Suites.MemoryAsync(rest),
     ["fdo-download", .. var rest] => await DownloadSpeed.RunAsync(rest),

@@ -5,7 +5,7 @@ using System.Text;
 
 namespace Hatchery.Radius.Tests.Peers;
 
-/// <summary>A program of the distribution as a peer: what it says is kept; it is ended by its own process id.</summary>
+/// <summary>A program of the distribution as a peer: what it says is kept; it is ended by its own process id, and by the kernel if the tests are killed.</summary>
 internal sealed class PeerProcess : IDisposable
 {
     private readonly Process _process;
@@ -15,11 +15,40 @@ internal sealed class PeerProcess : IDisposable
 
     public PeerProcess(string command, params IEnumerable<string> arguments)
     {
-        var start = new ProcessStartInfo(command) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (string argument in arguments)
-            start.ArgumentList.Add(argument);
-        _process = Process.Start(start)!;
+        var start = new ProcessStartInfo("setpriv", [.. DiesWithParent, command, .. arguments]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        _process = Starter.Start(start);
         (_out, _error) = (Pump(_process.StandardOutput), Pump(_process.StandardError));
+    }
+
+    /// <summary>Arguments of setpriv.</summary>
+    public static string[] DiesWithParent => ["--pdeathsig", "KILL", "--"];
+
+    /// <summary>For the kernel a process's parent is the thread that started it: one that lasts as long as the tests.</summary>
+    private static class Starter
+    {
+        private static readonly System.Collections.Concurrent.BlockingCollection<(ProcessStartInfo What, TaskCompletionSource<Process> Started)> s_work = [];
+
+        static Starter() => new Thread(Run) { IsBackground = true, Name = "peers" }.Start();
+
+        private static void Run()
+        {
+            foreach (var (what, started) in s_work.GetConsumingEnumerable())
+                try
+                {
+                    started.SetResult(Process.Start(what)!);
+                }
+                catch (Exception e)
+                {
+                    started.SetException(e);
+                }
+        }
+
+        public static Process Start(ProcessStartInfo what)
+        {
+            var started = new TaskCompletionSource<Process>(TaskCreationOptions.RunContinuationsAsynchronously);
+            s_work.Add((what, started));
+            return started.Task.GetAwaiter().GetResult();
+        }
     }
 
     /// <summary>Enough for a slow machine; what takes longer has failed.</summary>
@@ -100,10 +129,10 @@ internal sealed class PeerProcess : IDisposable
         _process.Dispose();
     }
 
-    /// <summary>A UDP port of 127.0.0.1 that nobody has now, for programs that cannot be told to choose one.</summary>
-    public static int FreePort()
+    /// <summary>A port of 127.0.0.1 that nobody has now, for programs that cannot be told to choose one.</summary>
+    public static int FreePort(bool tcp = false)
     {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+        using var socket = tcp ? new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) : new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
         socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         return ((IPEndPoint)socket.LocalEndPoint!).Port;
     }

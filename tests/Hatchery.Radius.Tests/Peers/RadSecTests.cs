@@ -115,6 +115,24 @@ public sealed class RadSecTests
         await pump.RunAsync(tls, stop);
     }
 
+    /// <summary>It says that it listens a moment before it does.</summary>
+    private static async Task<TcpClient> ConnectAsync(int port, CancellationToken cancel)
+    {
+        while (true)
+        {
+            var tcp = new TcpClient();
+            try
+            {
+                await tcp.ConnectAsync(IPAddress.Loopback, port, cancel);
+                return tcp;
+            }
+            catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionRefused)
+            {
+                tcp.Dispose();
+            }
+        }
+    }
+
     [Fact]
     public async Task It_takes_our_stream_and_brings_it_to_a_server()
     {
@@ -122,11 +140,10 @@ public sealed class RadSecTests
         using var folder = new PeerFolder();
         using var certificates = new Certificates(folder);
         await using var server = new UdpServer();
-        int port = PeerProcess.FreePort();
+        int port = PeerProcess.FreePort(tcp: true);
         using var proxy = await ProxyAsync(folder, certificates, $"ListenTLS 127.0.0.1:{port}", "type tls\n  secret radsec\n  certificateNameCheck off",
             $"port {server.EndPoint.Port}\n  type udp\n  secret \"{UdpServer.Secret}\"", patience.Token);
-        using var tcp = new TcpClient();
-        await tcp.ConnectAsync(IPAddress.Loopback, port, patience.Token);
+        using var tcp = await ConnectAsync(port, patience.Token);
         await using var tls = new SslStream(tcp.GetStream());
         await tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions
         {

@@ -10,7 +10,7 @@ internal static class Wire
     {
         using var patience = PeerProcess.Patience();
         string[] user = Environment.UserName == "root" ? [] : ["--user", "--map-root-user"];
-        using var child = new PeerProcess("unshare", [.. user, "--net", "--", Environment.ProcessPath!, .. Dll(), Argument, scenario]);
+        using var child = new PeerProcess("unshare", [.. user, "--net", "--", "setpriv", .. PeerProcess.DiesWithParent, Environment.ProcessPath!, .. Dll(), Argument, scenario]);
         var (code, output) = await child.EndsAsync(patience.Token);
         Assert.True(code == 0, output);
     }

@@ -28,6 +28,8 @@ public sealed record RadiusServerOptions
 /// Status-Server (RFC 5997) itself. What it discards, it discards in silence.</summary>
 public sealed class RadiusServer<TPath> : IEngine<TPath, RadiusServerEvent> where TPath : notnull
 {
+    /// <summary>What has expired may lie for so long: thousands of answers a second are not worth as many ticks.</summary>
+    private static readonly TimeSpan s_slack = TimeSpan.FromMilliseconds(100);
     /// <summary>Paths whose client is remembered.</summary>
     private const int MaxPaths = 4096;
 
@@ -65,7 +67,7 @@ public sealed class RadiusServer<TPath> : IEngine<TPath, RadiusServerEvent> wher
 
     public TimeSpan Deadline => Earlier(_answered, Earlier(_working, Moment.Never));
 
-    private static TimeSpan Earlier(Queue<(TimeSpan At, Entry)> queue, TimeSpan other) => queue.TryPeek(out var first) && first.At < other ? first.At : other;
+    private static TimeSpan Earlier(Queue<(TimeSpan At, Entry)> queue, TimeSpan other) => queue.TryPeek(out var first) && first.At + s_slack < other ? first.At + s_slack : other;
 
     public void Receive(Span<byte> datagram, in TPath path, Moment now, Tag tag)
     {

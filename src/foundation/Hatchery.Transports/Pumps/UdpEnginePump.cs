@@ -138,8 +138,8 @@ public sealed class UdpEnginePump<TEvent> : IUdpPump where TEvent : struct
         var wait = _mail.IsEmpty ? _options.Clock.Until(_engine.Deadline) : TimeSpan.Zero;
         if (stuck && _mail.IsEmpty)
             wait = TimeSpan.FromMilliseconds(1);
-        // Rounded up: a wait that ends before the deadline would be followed by many short ones.
-        int microseconds = wait == Timeout.InfiniteTimeSpan ? -1 : (int)Math.Min(int.MaxValue, Math.Ceiling(wait.TotalMicroseconds));
+        // Rounded up to what Poll can wait, milliseconds: a wait that ends before the deadline would be followed by many short ones.
+        int microseconds = wait == Timeout.InfiniteTimeSpan ? -1 : (int)Math.Min(int.MaxValue / 1000, Math.Ceiling(wait.TotalMilliseconds)) * 1000;
         return _socket.Poll(microseconds, SelectMode.SelectRead);
     }
 

@@ -5,6 +5,9 @@ using Hatchery.Radius.Eap;
 
 namespace Hatchery.EapNoob.Server;
 
+/// <summary>A persistent association as a Reconnect Exchange found it; it must still be that one when the exchange ends.</summary>
+internal sealed record KnownAssociation(long Version, int Cryptosuitep, string Nai, SecretBytes Kz);
+
 /// <summary>What the server keeps between two messages of one conversation.</summary>
 internal sealed class NoobConversation : IEapServerState
 {
@@ -15,6 +18,8 @@ internal sealed class NoobConversation : IEapServerState
     /// <summary>Our ECDHE key: itself while the conversation stays in this process, its scalar where it was read back.</summary>
     private AgreementKey? _key;
     private SecretBytes? _scalar;
+    /// <summary>In a Reconnect Exchange.</summary>
+    public KnownAssociation? Known;
     /// <summary>Of the OOB message that the Completion Exchange goes by.</summary>
     public SecretBytes? Noob;
     public NoobIdForm NoobIdForm;
@@ -55,6 +60,14 @@ internal sealed class NoobConversation : IEapServerState
         writer.Write((int)NoobIdForm);
         Bytes(ExpectedMac);
         writer.Write(Profile);
+        writer.Write(Known is not null);
+        if (Known is { } known)
+        {
+            writer.Write(known.Version);
+            writer.Write(known.Cryptosuitep);
+            writer.Write(known.Nai);
+            Bytes(known.Kz.Reveal());
+        }
         writer.Flush();
         return bytes.ToArray();
     }
@@ -91,6 +104,7 @@ internal sealed class NoobConversation : IEapServerState
             NoobIdForm = (NoobIdForm)reader.ReadInt32(),
             ExpectedMac = Bytes(),
             Profile = reader.ReadString(),
+            Known = reader.ReadBoolean() ? new KnownAssociation(reader.ReadInt64(), reader.ReadInt32(), reader.ReadString(), Secret()!) : null,
         };
     }
 }

@@ -46,8 +46,8 @@ public sealed class NoobServer(IRecordStore store, IAdmission admission, Chance 
             InitialKeyResponse m => await WaitAsync(m, state, conversation, caller, cancel),
             NoobIdResponse m => await FindNoobAsync(m, state, caller, cancel),
             CompletionResponse m => await RegisterAsync(m, state, conversation, caller, cancel),
-            ReconnectResponse m => await ReExchangeAsync(m, state, caller, cancel),
-            ReconnectKeyResponse m => await RekeyAsync(m, state, caller, cancel),
+            ReconnectResponse m => ReExchange(m, state),
+            ReconnectKeyResponse m => Rekey(m, state),
             ReconnectMacResponse m => await RenewAsync(m, state, caller, cancel),
             _ => End(state),
         };
@@ -81,8 +81,8 @@ public sealed class NoobServer(IRecordStore store, IAdmission admission, Chance 
             var key = NoobIdentifiers.Key(response.PeerId);
             if (response.PeerState == AssociationState.Reconnecting)
             {
-                if (await unit.GetAsync(RegisteredPeer.Schema, key, cancel) is { Value: var registered })
-                    return Reconnect(registered, state);
+                if (await unit.GetAsync(RegisteredPeer.Schema, key, cancel) is { } registered)
+                    return Reconnect(registered.Value, registered.Version, state);
             }
             else if (await unit.GetAsync(WaitingPeer.Schema, key, cancel) is { Value: var waiting })
             {
@@ -293,9 +293,10 @@ public sealed class NoobServer(IRecordStore store, IAdmission admission, Chance 
         await CommitAsync(unit, cancel);
     }
 
-    private EapTurn Reconnect(RegisteredPeer registered, NoobConversation state)
+    private EapTurn Reconnect(RegisteredPeer registered, long version, NoobConversation state)
     {
         state.PeerId = registered.PeerId;
+        state.Known = new KnownAssociation(version, registered.Cryptosuitep, registered.Nai, registered.Kz!);
         int least = Cryptosuites.Strength(registered.Cryptosuitep);
         var suites = options.Cryptosuites.Where(s => Cryptosuites.Strength(s) >= least).ToList();
         if (suites.Count == 0)
@@ -306,11 +307,7 @@ public sealed class NoobServer(IRecordStore store, IAdmission admission, Chance 
         return Ask(Opening(state, state.Request7));
     }
 
-    private async ValueTask<RegisteredPeer> RegisteredAsync(IUnitOfWork unit, NoobConversation state, CancellationToken cancel) =>
-        (await unit.GetAsync(RegisteredPeer.Schema, NoobIdentifiers.Key(state.PeerId), cancel))?.Value
-            ?? throw new NoobException(NoobErrorCode.StateMismatch, "PeerId", "The device was removed.");
-
-    private async ValueTask<EapTurn> ReExchangeAsync(ReconnectResponse response, NoobConversation state, Caller caller, CancellationToken cancel)
+    private EapTurn ReExchange(ReconnectResponse response, NoobConversation state)
     {
         var request = (ReconnectRequest)state.Request7!;
         if (!request.Vers.Contains(response.Verp))
@@ -319,8 +316,7 @@ public sealed class NoobServer(IRecordStore store, IAdmission admission, Chance 
             throw NoobException.Invalid("Cryptosuitep", "not offered.");
         if (!response.PeerInfo.IsEmpty && options.JudgePeerInfo?.Invoke(response.PeerInfo) is { } why)
             throw new NoobException(NoobErrorCode.InvalidPeerInfo, "PeerInfo", why);
-        var registered = await RegisteredAsync(store.Begin(caller), state, cancel);
-        var mode = response.Cryptosuitep != registered.Cryptosuitep ? KeyingMode.EcdheNewCryptosuite : options.ForwardSecrecy ? KeyingMode.Ecdhe : KeyingMode.WithoutEcdhe;
+        var mode = response.Cryptosuitep != state.Known!.Cryptosuitep ? KeyingMode.EcdheNewCryptosuite : options.ForwardSecrecy ? KeyingMode.Ecdhe : KeyingMode.WithoutEcdhe;
         byte[] pks2 = [];
         if (mode != KeyingMode.WithoutEcdhe)
         {
@@ -333,20 +329,19 @@ public sealed class NoobServer(IRecordStore store, IAdmission admission, Chance 
         return Ask(Opening(state, state.Request8));
     }
 
-    private async ValueTask<EapTurn> RekeyAsync(ReconnectKeyResponse response, NoobConversation state, Caller caller, CancellationToken cancel)
+    private EapTurn Rekey(ReconnectKeyResponse response, NoobConversation state)
     {
         var (request7, response7, request8) = ((ReconnectRequest)state.Request7!, (ReconnectResponse)state.Response7!, (ReconnectKeyRequest)state.Request8!);
         if (response.Pkp2 is null != (request8.Pks2 is null))
             throw NoobException.Structure("PKp2", request8.Pks2 is null ? "KeyingMode 1 has none." : "missing.");
-        var registered = await RegisteredAsync(store.Begin(caller), state, cancel);
         byte[]? z = null;
         if (response.Pkp2 is { } pkp2)
         {
             using var key = state.TakeKey(response7.Cryptosuitep);
             z = pkp2.Agree(key, response7.Cryptosuitep);
         }
-        byte[] middle = HashInput.Reconnect(request7.Members, response7.Members, request8.Members, response.Members, HashInput.ReconnectNai(_variant, request7.NewNai, registered.Nai));
-        using var keys = KeySchedule.Reconnect(z, response.Np2.Span, request8.Ns2.Span, registered.Kz!, _variant.Datalength);
+        byte[] middle = HashInput.Reconnect(request7.Members, response7.Members, request8.Members, response.Members, HashInput.ReconnectNai(_variant, request7.NewNai, state.Known!.Nai));
+        using var keys = KeySchedule.Reconnect(z, response.Np2.Span, request8.Ns2.Span, state.Known.Kz, _variant.Datalength);
         if (z is not null)
             CryptographicOperations.ZeroMemory(z);
         (state.Block, state.ExpectedMac) = (new SecretBytes(keys.Block), HashInput.Macp(keys, middle, default));
@@ -362,6 +357,9 @@ public sealed class NoobServer(IRecordStore store, IAdmission admission, Chance 
         var unit = store.Begin(caller);
         var (key, before, version) = await unit.GetAsync(RegisteredPeer.Schema, NoobIdentifiers.Key(state.PeerId), cancel)
             ?? throw new NoobException(NoobErrorCode.StateMismatch, "PeerId", "The device was removed.");
+        // What it proved is another Kz than the one that is there now.
+        if (version != state.Known!.Version)
+            throw new NoobException(NoobErrorCode.ApplicationError, "PeerId", "Another conversation of this device came first.");
         bool upgrades = request8.KeyingMode == KeyingMode.EcdheNewCryptosuite;
         var after = before with
         {
