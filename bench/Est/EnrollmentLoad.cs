@@ -25,7 +25,7 @@ namespace Hatchery.Bench.Est;
 internal sealed class EnrollmentLoad : IAdmission
 {
     private static readonly SystemChance s_chance = new();
-    private sealed record Device(SslStreamCertificateContext Context, ImmutableArray<byte[]> Chain, byte[] Body);
+    private sealed record Device(Lazy<SslStreamCertificateContext> Context, ImmutableArray<byte[]> Chain, byte[] Body);
 
     public static async Task<int> RunAsync(string[] arguments)
     {
@@ -74,7 +74,7 @@ internal sealed class EnrollmentLoad : IAdmission
             (took, cpu) = await MeasureAsync(() => ClientsAsync(address, devices, atOnce, fresh));
             Console.WriteLine($"mutual TLS 1.3, {(fresh ? "a fresh connection each" : $"{atOnce} connections kept alive")}: {devices.Length / took.TotalSeconds:F0} enrollments/s, {cpu.TotalMicroseconds / devices.Length:F0} us of CPU each, clients included");
 
-            Device[] Load(string prefix) => fresh ? Devices(maker, "f" + prefix, count / 4) : [.. Devices(maker, "k" + prefix, count).Select(d => d with { Context = registrar })];
+            Device[] Load(string prefix) => fresh ? Devices(maker, "f" + prefix, count / 4) : [.. Devices(maker, "k" + prefix, count).Select(d => d with { Context = new(registrar) })];
         }
     }
 
@@ -98,15 +98,14 @@ internal sealed class EnrollmentLoad : IAdmission
         var own = Pkcs10.Parse(new Pkcs10Builder { Subject = DirectoryName.FromText("CN=x") }.Sign(key, s_chance));
         var identity = maker.Issue(own, CertificateProfile.Device(serial), DateTimeOffset.UtcNow, TimeSpan.FromDays(100), s_chance);
         var request = new Pkcs10Builder { Subject = DirectoryName.FromText("2.5.4.5=" + serial) }.Sign(s_chance.NewSigningKey(ECCurve.NamedCurves.nistP256, "key"), s_chance);
-        return new Device(Context(identity, key), [identity.ToArray()], Encoding.ASCII.GetBytes(Convert.ToBase64String(request.Span)));
+        return new Device(new(() => Context(identity, key)), [identity.ToArray()], Encoding.ASCII.GetBytes(Convert.ToBase64String(request.Span)));
     }
 
     private static SslStreamCertificateContext Context(ReadOnlyMemory<byte> certificate, ECDsa key)
     {
         using var alone = X509CertificateLoader.LoadCertificate(certificate.Span);
         using var own = SigningKeys.ToBcl(key);
-        using var both = alone.CopyWithPrivateKey(own);
-        return SslStreamCertificateContext.Create(X509CertificateLoader.LoadPkcs12(both.Export(X509ContentType.Pkcs12), null), null, offline: true);
+        return SslStreamCertificateContext.Create(alone.CopyWithPrivateKey(own), null, offline: true);
     }
 
     private static Task ServiceAsync(HttpServiceDriver role, Device[] devices, int atOnce) => Parallel.ForEachAsync(devices, new ParallelOptions { MaxDegreeOfParallelism = atOnce }, async (device, cancel) =>
@@ -122,7 +121,7 @@ internal sealed class EnrollmentLoad : IAdmission
         SocketsHttpHandler Handler(Device device) => new()
         {
             MaxConnectionsPerServer = atOnce,
-            SslOptions = new SslClientAuthenticationOptions { ClientCertificateContext = device.Context, RemoteCertificateValidationCallback = (_, _, _, _) => true },
+            SslOptions = new SslClientAuthenticationOptions { ClientCertificateContext = device.Context.Value, RemoteCertificateValidationCallback = (_, _, _, _) => true },
         };
         using var kept = new HttpClient(Handler(devices[0]));
         await Parallel.ForEachAsync(devices, new ParallelOptions { MaxDegreeOfParallelism = atOnce }, async (device, cancel) =>
