@@ -19,12 +19,13 @@ using Microsoft.Extensions.Logging;
 
 namespace Hatchery.Bench.Est;
 
-/// <summary>Enrollments with P-256 and an IDevID, durable in SQLite: the service alone against the floor of its public-key operations, then over mutual TLS on loopback, clients in the
-/// same process. est-enroll [COUNT] [AT-ONCE]</summary>
+/// <summary>Enrollments with P-256, durable in SQLite: the service alone, each device with an IDevID of its own, against the floor of its public-key operations; then over mutual TLS on
+/// loopback, clients in the same process: kept connections belong to registration authorities, which bring one device after another, fresh ones to a device each.
+/// est-enroll [COUNT] [AT-ONCE] [service]</summary>
 internal sealed class EnrollmentLoad : IAdmission
 {
     private static readonly SystemChance s_chance = new();
-    private sealed record Device(SslStreamCertificateContext Context, ImmutableArray<byte[]> Chain, byte[] Body);
+    private sealed record Device(Lazy<SslStreamCertificateContext> Context, ImmutableArray<byte[]> Chain, byte[] Body);
 
     public static async Task<int> RunAsync(string[] arguments)
     {
@@ -32,7 +33,7 @@ internal sealed class EnrollmentLoad : IAdmission
         string folder = Directory.CreateTempSubdirectory("hatchery-bench-").FullName;
         try
         {
-            await new EnrollmentLoad().RunAsync(folder, count, atOnce);
+            await new EnrollmentLoad().RunAsync(folder, count, atOnce, alone: arguments is [_, _, "service"]);
         }
         finally
         {
@@ -43,7 +44,7 @@ internal sealed class EnrollmentLoad : IAdmission
 
     public ValueTask<Decision> DecideAsync(AdmissionRequest request, CancellationToken cancel) => new(new Decision.Admit("default"));
 
-    private async Task RunAsync(string folder, int count, int atOnce)
+    private async Task RunAsync(string folder, int count, int atOnce, bool alone)
     {
         await using var store = await SqliteStore.OpenAsync(Path.Combine(folder, "est.db"), new AesGcmSealer(new byte[32], s_chance), TimeProvider.System);
         var authority = new EmbeddedAuthority(store, "est", s_chance);
@@ -55,20 +56,25 @@ internal sealed class EnrollmentLoad : IAdmission
             (what, e) => Console.Error.WriteLine(e)), new EstHttpServer(s_chance));
 
         double floor = Floor();
-        var devices = Devices(maker, "w", 200);
-        await ServiceAsync(role, devices, atOnce);
-        devices = Devices(maker, "s", count);
+        await ServiceAsync(role, Devices(maker, "w", 1000), atOnce);
+        var devices = Devices(maker, "s", count);
         var (took, cpu) = await MeasureAsync(() => ServiceAsync(role, devices, atOnce));
         double each = cpu.TotalMicroseconds / count;
         Console.WriteLine($"service alone: {count / took.TotalSeconds:F0} enrollments/s, {each:F0} us of CPU each; floor (two verifications, one signature) {floor:F0} us: {each / floor:F1} x");
+        if (alone)
+            return;
 
         await using var app = await ServeAsync(role, authority, store);
         string address = app.Urls.First();
+        var registrar = await IssuedAsync(authority, store, CertificateProfile.CmcRa("127.0.0.1"));
         foreach (bool fresh in new[] { false, true })
         {
-            devices = Devices(maker, fresh ? "f" : "k", fresh ? count / 4 : count);
+            await ClientsAsync(address, Load("w"), atOnce, fresh);
+            devices = Load("");
             (took, cpu) = await MeasureAsync(() => ClientsAsync(address, devices, atOnce, fresh));
             Console.WriteLine($"mutual TLS 1.3, {(fresh ? "a fresh connection each" : $"{atOnce} connections kept alive")}: {devices.Length / took.TotalSeconds:F0} enrollments/s, {cpu.TotalMicroseconds / devices.Length:F0} us of CPU each, clients included");
+
+            Device[] Load(string prefix) => fresh ? Devices(maker, "f" + prefix, count / 4) : [.. Devices(maker, "k" + prefix, count).Select(d => d with { Context = new(registrar) })];
         }
     }
 
@@ -83,17 +89,23 @@ internal sealed class EnrollmentLoad : IAdmission
         return (watch.Elapsed, process.TotalProcessorTime - cpu);
     }
 
-    /// <summary>Keys and requests are made before: a device's work is not the server's. Kept connections belong to few identities, as behind a gateway.</summary>
-    private static Device[] Devices(CertificateAuthority maker, string prefix, int count)
+    /// <summary>Keys, IDevIDs and requests are made before: what is a device's work is not the server's.</summary>
+    private static Device[] Devices(CertificateAuthority maker, string prefix, int count) => [.. Enumerable.Range(0, count).Select(i => NewDevice(maker, prefix + i))];
+
+    private static Device NewDevice(CertificateAuthority maker, string serial)
     {
         var key = s_chance.NewSigningKey(ECCurve.NamedCurves.nistP256, "idevid");
         var own = Pkcs10.Parse(new Pkcs10Builder { Subject = DirectoryName.FromText("CN=x") }.Sign(key, s_chance));
-        var identity = maker.Issue(own, CertificateProfile.Device(prefix), DateTimeOffset.UtcNow, TimeSpan.FromDays(100), s_chance);
-        using var alone = X509CertificateLoader.LoadCertificate(identity.Span);
-        using var both = alone.CopyWithPrivateKey(SigningKeys.ToBcl(key));
-        var context = SslStreamCertificateContext.Create(X509CertificateLoader.LoadPkcs12(both.Export(X509ContentType.Pkcs12), null), null, offline: true);
-        return [.. Enumerable.Range(0, count).Select(_ => new Device(context, [identity.ToArray()], Encoding.ASCII.GetBytes(Convert.ToBase64String(new Pkcs10Builder { Subject = DirectoryName.FromText("2.5.4.5=" + prefix) }
-            .Sign(s_chance.NewSigningKey(ECCurve.NamedCurves.nistP256, "key"), s_chance).Span))))];
+        var identity = maker.Issue(own, CertificateProfile.Device(serial), DateTimeOffset.UtcNow, TimeSpan.FromDays(100), s_chance);
+        var request = new Pkcs10Builder { Subject = DirectoryName.FromText("2.5.4.5=" + serial) }.Sign(s_chance.NewSigningKey(ECCurve.NamedCurves.nistP256, "key"), s_chance);
+        return new Device(new(() => Context(identity, key)), [identity.ToArray()], Encoding.ASCII.GetBytes(Convert.ToBase64String(request.Span)));
+    }
+
+    private static SslStreamCertificateContext Context(ReadOnlyMemory<byte> certificate, ECDsa key)
+    {
+        using var alone = X509CertificateLoader.LoadCertificate(certificate.Span);
+        using var own = SigningKeys.ToBcl(key);
+        return SslStreamCertificateContext.Create(alone.CopyWithPrivateKey(own), null, offline: true);
     }
 
     private static Task ServiceAsync(HttpServiceDriver role, Device[] devices, int atOnce) => Parallel.ForEachAsync(devices, new ParallelOptions { MaxDegreeOfParallelism = atOnce }, async (device, cancel) =>
@@ -106,15 +118,15 @@ internal sealed class EnrollmentLoad : IAdmission
 
     private static async Task ClientsAsync(string address, Device[] devices, int atOnce, bool fresh)
     {
-        SocketsHttpHandler Handler() => new()
+        SocketsHttpHandler Handler(Device device) => new()
         {
             MaxConnectionsPerServer = atOnce,
-            SslOptions = new SslClientAuthenticationOptions { ClientCertificateContext = devices[0].Context, RemoteCertificateValidationCallback = (_, _, _, _) => true },
+            SslOptions = new SslClientAuthenticationOptions { ClientCertificateContext = device.Context.Value, RemoteCertificateValidationCallback = (_, _, _, _) => true },
         };
-        using var kept = new HttpClient(Handler());
+        using var kept = new HttpClient(Handler(devices[0]));
         await Parallel.ForEachAsync(devices, new ParallelOptions { MaxDegreeOfParallelism = atOnce }, async (device, cancel) =>
         {
-            using var own = fresh ? new HttpClient(Handler()) : null;
+            using var own = fresh ? new HttpClient(Handler(device)) : null;
             using var content = new ByteArrayContent(device.Body);
             content.Headers.TryAddWithoutValidation("Content-Type", "application/pkcs10");
             using var response = await (own ?? kept).PostAsync(address + "/.well-known/est/simpleenroll", content, cancel);
@@ -122,16 +134,19 @@ internal sealed class EnrollmentLoad : IAdmission
         });
     }
 
-    private static async Task<WebApplication> ServeAsync(HttpServiceDriver role, EmbeddedAuthority authority, IRecordStore store)
+    private static async Task<SslStreamCertificateContext> IssuedAsync(EmbeddedAuthority authority, IRecordStore store, CertificateProfile profile)
     {
         var key = s_chance.NewSigningKey(ECCurve.NamedCurves.nistP256, "server");
         var csr = Pkcs10.Parse(new Pkcs10Builder { Subject = DirectoryName.FromText("CN=x") }.Sign(key, s_chance));
         var unit = store.Begin(Local);
-        var issued = await authority.IssueAsync(unit, csr.Key, csr, CertificateProfile.TlsServer("127.0.0.1"), "server", null, DateTimeOffset.UtcNow, DateTimeOffset.UtcNow.AddDays(1), default);
+        var issued = await authority.IssueAsync(unit, csr.Key, csr, profile, "server", null, DateTimeOffset.UtcNow, DateTimeOffset.UtcNow.AddDays(1), default);
         await unit.CommitAsync(default);
-        using var alone = X509CertificateLoader.LoadCertificate(issued.Encoded.Span);
-        using var both = alone.CopyWithPrivateKey(SigningKeys.ToBcl(key));
-        var context = SslStreamCertificateContext.Create(X509CertificateLoader.LoadPkcs12(both.Export(X509ContentType.Pkcs12), null), null, offline: true);
+        return Context(issued.Encoded, key);
+    }
+
+    private static async Task<WebApplication> ServeAsync(HttpServiceDriver role, EmbeddedAuthority authority, IRecordStore store)
+    {
+        var context = await IssuedAsync(authority, store, CertificateProfile.TlsServer("127.0.0.1"));
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.UseKestrel(k => k.AddListeners(new ListenerOptions { Name = "est", Certificate = _ => context, ClientCertificates = ClientCertificates.Allow }));
